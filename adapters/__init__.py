@@ -1,0 +1,1 @@
+"""Thin translations between sfumato and frameworks or wire formats."""

@@ -1,0 +1,1 @@
+"""Long-context memory for LLM agents."""
