@@ -66,7 +66,8 @@ class PageBox:
 class Span:
     """Consecutive turns drawn together, or kept as text where pages do not pay.
 
-    ``first`` and ``last`` are the range of marks it was made from; turns up to
+    ``first`` and ``last`` are the range of marks it was made from, ``turns`` how
+    many of them it shows; turns up to
     ``gone`` have been archived since, and ``pages`` holds only those still
     shown. ``key`` names the drawn content (set when the span is drawn).
     """
@@ -77,6 +78,7 @@ class Span:
     kind: Literal["page", "text"]
     tokens: int
     text_tokens: int
+    turns: int
     pages: tuple[PageBox, ...] = ()
     gone: int = 0
     key: str = ""
@@ -173,6 +175,10 @@ class Sizes(Protocol):
 
     def labelled(self, mark: int) -> int:
         """Tokens of the turn as labelled text inside the front message."""
+        ...
+
+    def copy(self, mark: int) -> int:
+        """Tokens of the turn as a verbatim copy after the pages."""
         ...
 
     def skeleton(self, mark: int) -> int:

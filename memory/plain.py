@@ -54,6 +54,11 @@ def labelled(mark: int, turn: Turn) -> str:
     return f"#{mark} {speaker(turn)}{when}: " + f"\n{INDENT}".join(lines)
 
 
+def copy_of(mark: int, turn: Turn) -> str:
+    """The turn as a verbatim copy of one that has faded."""
+    return f"Copy of {labelled(mark, turn)}"
+
+
 def skeleton(mark: int, turn: Turn) -> Turn:
     """The turn with its content replaced by a line that says where it went.
 
@@ -62,9 +67,7 @@ def skeleton(mark: int, turn: Turn) -> Turn:
     """
     size = len(body(turn))
     line = f"[#{mark}: {size:,} characters, drawn on the pages above; recall #{mark} for the text]"
-    return Turn(
-        turn.role, _hollow(turn.parts, line), turn.name, turn.time, turn.id, turn.metadata
-    )
+    return Turn(turn.role, _hollow(turn.parts, line), turn.name, turn.time, turn.id, turn.metadata)
 
 
 def _hollow(parts: Sequence[Part], line: str) -> tuple[Part, ...]:

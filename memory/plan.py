@@ -56,7 +56,7 @@ class Plan:
 
     def total(self, layout: Layout) -> int:
         """Tokens of the whole view."""
-        shown = self._shown_copies(layout)
+        shown = self.shown_copies(layout)
         return (
             self.sizes.front(
                 layout.archived,
@@ -77,7 +77,7 @@ class Plan:
         area = sum(page.width_px * page.height_px for page in pages)
         return self.total(layout) + room <= self.capacity and self.sizes.within(len(pages), area)
 
-    def _shown_copies(self, layout: Layout) -> list[tuple[int, int]]:
+    def shown_copies(self, layout: Layout) -> list[tuple[int, int]]:
         if not layout.pins and not layout.copies:
             return []
         tail = set(layout.tail)
@@ -106,13 +106,13 @@ class Plan:
         layout = replace(layout, seen_event=step.number)
         others = tuple(pin for pin in layout.pins if pin[0] != step.mark)
         if step.kind == "pin":
-            return replace(layout, pins=(*others, (step.mark, self.sizes.labelled(step.mark))))
+            return replace(layout, pins=(*others, (step.mark, self.sizes.copy(step.mark))))
         if step.kind == "unpin":
             return replace(layout, pins=others)
         if step.kind == "refresh" and not self.policy.refreshed:
             return layout
         waiting = tuple(copy for copy in layout.waiting if copy[0] != step.mark)
-        return replace(layout, waiting=(*waiting, (step.mark, self.sizes.labelled(step.mark))))
+        return replace(layout, waiting=(*waiting, (step.mark, self.sizes.copy(step.mark))))
 
     def _settle(self, layout: Layout) -> Layout:
         """Free room when the view has outgrown its capacity; else change nothing."""
@@ -181,7 +181,7 @@ class Plan:
         span = self._span(layout.span_end + 1, marks[-1], 1)
         moved = set(marks)
         waiting = layout.waiting + tuple(
-            (mark, self.sizes.labelled(mark)) for mark in marks if self.sizes.added(mark).important
+            (mark, self.sizes.copy(mark)) for mark in marks if self.sizes.added(mark).important
         )
         layout = replace(
             layout,
@@ -203,9 +203,9 @@ class Plan:
         # What is left after archiving is planned as a span of its own.
         start = max(first, gone + 1)
         if marks and with_facts < text:
-            return Span(start, last, tier, "page", cost, text, pages)
+            return Span(start, last, tier, "page", cost, text, len(marks), pages)
         labelled = sum(self.sizes.labelled(mark) for mark in marks)
-        return Span(start, last, tier, "text", labelled, text)
+        return Span(start, last, tier, "text", labelled, text, len(marks))
 
     def _merge(self, layout: Layout) -> Layout:
         """Merge every tier that holds ``fanout`` spans into the next."""
@@ -259,6 +259,7 @@ class Plan:
                 gone=gone_marks[-1],
                 tokens=span.tokens - cost,
                 text_tokens=span.text_tokens - text,
+                turns=span.turns - len(gone_marks),
             )
             layout = replace(layout, spans=(kept, *rest))
         return self._with_facts(self._archived(layout, gone_marks))
@@ -439,8 +440,8 @@ class Plan:
             archived=(archived_marks[0], archived_marks[-1]) if archived_marks else None,
             archived_turns=len(archived_marks),
             archived_tokens=sum(self.sizes.text(mark) for mark in archived_marks),
-            pins=tuple((m, self.sizes.labelled(m)) for m, _ in layout.pins if m in alive),
-            copies=tuple((m, self.sizes.labelled(m)) for m, _ in layout.copies if m in alive),
+            pins=tuple((m, self.sizes.copy(m)) for m, _ in layout.pins if m in alive),
+            copies=tuple((m, self.sizes.copy(m)) for m, _ in layout.copies if m in alive),
             waiting=(),
             steps=layout.steps + 1,
         )
