@@ -17,14 +17,28 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias, cast
 
 from sfumato.errors import HostError
-from sfumato.formulas import FORMULAS, Formula
+from sfumato.formulas import Formula, PatchBudget, PatchGrid, RowBreaks, SmartResize
 from sfumato.hosts import PROFILES, Host, Prices, TypeRange
 from sfumato.renderers.geometry import PageRules
+from sfumato.tilings import Canvases, Crops, Levels, SplitTiles, TiledGrid, Tiles
 from sfumato.turn import ROLES
 
 Table: TypeAlias = dict[str, Any]
 
 NO_IMAGES = "none"
+
+FORMULAS: Mapping[str, type[Formula]] = {
+    "patch-grid": PatchGrid,
+    "patch-budget": PatchBudget,
+    "smart-resize": SmartResize,
+    "row-breaks": RowBreaks,
+    "tiles": Tiles,
+    "crops": Crops,
+    "canvases": Canvases,
+    "levels": Levels,
+    "tiled-grid": TiledGrid,
+    "split-tiles": SplitTiles,
+}
 _KEYS = (
     *("base", "family", "formula", "params", "source", "date"),
     *("image_roles", "max_images", "max_image_bytes", "max_request_bytes", "max_edge_px"),
