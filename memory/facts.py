@@ -22,7 +22,7 @@ SEPARATOR = " · "
 LONGEST = 400
 """Characters; a longer unbroken string is left to recall."""
 
-_EDGES = "\"'`.,;:!?()[]{}<>«»“”‘’„…*_|~"
+_EDGES = "\"'`.,;:!?()[]{}<>«»“”‘’„…*|~"
 _MONTHS = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
     r"sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
@@ -68,7 +68,7 @@ def _pieces(word: str) -> list[str]:
 
 
 def _is_exact(word: str) -> bool:
-    if len(word) < 2 or word.isalpha() and not _CAMEL.search(word):
+    if len(word) < 2 or (word.isalpha() and not _CAMEL.search(word)):
         return False
     digits = sum(c.isdigit() for c in word)
     if digits and (digits >= 2 or any(c.isalpha() for c in word)):

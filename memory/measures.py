@@ -244,5 +244,3 @@ def note(archived: tuple[int, int] | None) -> str:
         return head + "]"
     first, last = archived
     return f"{head} Turns #{first}-#{last} are archived: not shown here, but recallable.]"
-
-
