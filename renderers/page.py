@@ -1,0 +1,318 @@
+"""Pages: blocks to PNG images.
+
+Takes Blocks and a Style, gives the pages that geometry.paginate plans, as PNG
+bytes, and on request the boxes of everything pasted on them. Knows nothing of
+spans, tiers, hosts or tokens.
+
+What text cannot imitate marks what is ours: a page begins with a white-on-black
+bar, a turn with a tick at the column's left edge and bold words; all other
+lines of a turn hang indented, and remembered text is never bold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Literal
+
+import PIL
+from PIL import Image, ImageDraw, features
+
+from sfumato.renderers.content import PictureRoom, paragraphs
+from sfumato.renderers.fonts import Face, FontSet
+from sfumato.renderers.geometry import Block, PagePlan, Style, paginate
+from sfumato.renderers.typeset import CONTINUATION, Line, Stamp, Typesetter, right_to_left
+from sfumato.turn import Turn, encode
+
+# Raised whenever the same input would be drawn otherwise than before.
+RENDERER_VERSION = 1
+
+# 16 greys: a third smaller and faster than 256, and text needs no more.
+_GREYS = [17 * grey for grey in range(16)]
+_TO_GREY = [(value * 15 + 127) // 255 for value in range(256)]
+_PNG = {"bits": 4, "compress_level": 6}
+
+_TICK_PX = 2
+_RULE_GREY = 170
+
+_COUNTED_BLOCKS = 200_000
+_KEPT_BLOCKS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Ink pasted on a page: ``text`` of a turn, or something of ours.
+
+    ``x1`` and ``y1`` are exclusive. ``text`` is the source text, also where its
+    code point is drawn. Boxes stand in reading order.
+    """
+
+    kind: Literal["text", "lead", "sign", "bar", "picture"]
+    text: str
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A drawn page. ``boxes`` is filled only on request."""
+
+    png: bytes
+    width_px: int
+    height_px: int
+    first: int
+    last: int
+    boxes: tuple[Box, ...] = ()
+
+
+class Renderer:
+    """Draws turns as pages. Thread-safe; make one and share it.
+
+    ``fingerprint`` changes whenever the same blocks would give other pixels or
+    other PNG bytes.
+    """
+
+    def __init__(self) -> None:
+        self._fonts = FontSet()
+        self._setters: dict[tuple[float, int], Typesetter] = {}
+        self._counts: dict[bytes, int] = {}
+        self._kept: OrderedDict[bytes, list[Line]] = OrderedDict()
+        self._lock = threading.Lock()
+        self.fingerprint = _fingerprint(self._fonts)
+
+    def lines(self, block: Block, style: Style) -> int:
+        """How many lines a block takes, whatever stands before and after it."""
+        key = _key(block, style)
+        count = self._counts.get(key)
+        if count is None:
+            count = len(self._set(block, style, key))
+            if len(self._counts) >= _COUNTED_BLOCKS:
+                self._counts.clear()
+            self._counts[key] = count
+        return count
+
+    def paginate(self, marks_lines: Sequence[tuple[int, int]], style: Style) -> list[PagePlan]:
+        """geometry.paginate: the pages that (mark, lines) pairs fill."""
+        return paginate(marks_lines, style)
+
+    def draw(self, blocks: Sequence[Block], style: Style, *, boxes: bool = False) -> list[Page]:
+        """The pages that ``paginate`` promises for these blocks' ``lines``."""
+        per_block = [self._set(block, style, _key(block, style)) for block in blocks]
+        plans = paginate(
+            [(block.mark, len(lines)) for block, lines in zip(blocks, per_block, strict=True)],
+            style,
+        )
+        lines = [line for found in per_block for line in found]
+        dates = [block for block, found in zip(blocks, per_block, strict=True) for _ in found]
+        setter = self._setter(style)
+        pages: list[Page] = []
+        for plan in plans:
+            sheet = _Sheet(plan, style, setter)
+            sheet.bar(_bar_texts(plan, dates[plan.start : plan.stop], lines[plan.start]))
+            sheet.columns(lines[plan.start : plan.stop])
+            pages.append(sheet.page(boxes))
+        return pages
+
+    def _set(self, block: Block, style: Style, key: bytes) -> list[Line]:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        room = PictureRoom(
+            width_px=style.column_px - style.hang_px,
+            height_px=min(style.thumbnail_px, style.rows * style.pitch_px),
+            pitch_px=style.pitch_px,
+        )
+        lines = self._setter(style).set(paragraphs(block, room), style)
+        with self._lock:
+            self._kept[key] = lines
+            if len(self._kept) > _KEPT_BLOCKS:
+                self._kept.popitem(last=False)
+        return lines
+
+    def _setter(self, style: Style) -> Typesetter:
+        key = (style.type_px, style.pitch_px)
+        with self._lock:
+            if key not in self._setters:
+                self._setters[key] = Typesetter(self._fonts, *key)
+            return self._setters[key]
+
+
+class _Sheet:
+    """One page being drawn."""
+
+    def __init__(self, plan: PagePlan, style: Style, setter: Typesetter) -> None:
+        self._plan, self._style, self._setter = plan, style, setter
+        self._image = Image.new("L", (plan.width_px, plan.height_px), 255)
+        self._draw = ImageDraw.Draw(self._image)
+        self._boxes: list[Box] = []
+
+    def bar(self, texts: Sequence[str]) -> None:
+        """The page's own line, the longest of ``texts`` that fits."""
+        style, setter = self._style, self._setter
+        self._draw.rectangle((0, 0, self._plan.width_px - 1, style.bar_px - 2), fill=0)
+        left = style.margin_px + style.flush_px
+        room = self._plan.width_px - left - style.margin_px
+        for text in texts:
+            words = text.split()
+            needed = sum(setter.measure(word, "bold") + setter.space_px for word in words)
+            if needed - setter.space_px <= room or text == texts[-1]:
+                for word in words:
+                    stamp = setter.stamp(word, "bold")
+                    self._paste(stamp, left, 0, "bar", word, ink=255)
+                    left += stamp.advance_px + setter.space_px
+                return
+
+    def columns(self, lines: Sequence[Line]) -> None:
+        """The text, column by column."""
+        style, plan = self._style, self._plan
+        stride = style.column_px + style.gutter_px
+        for column in range(plan.columns):
+            left = style.margin_px + column * stride
+            if column:
+                x = left - style.margin_px
+                self._draw.line((x, style.bar_px, x, plan.height_px - 1), fill=_RULE_GREY)
+            for row, line in enumerate(lines[column * plan.rows : (column + 1) * plan.rows]):
+                self._line(line, left, style.bar_px + row * style.pitch_px)
+
+    def page(self, boxes: bool) -> Page:
+        """The finished page."""
+        plan = self._plan
+        grey = self._image.point(_TO_GREY)
+        grey.putpalette([value for value in _GREYS for _ in range(3)])
+        out = BytesIO()
+        grey.save(out, "PNG", **_PNG)
+        found = tuple(self._boxes) if boxes else ()
+        return Page(out.getvalue(), plan.width_px, plan.height_px, plan.first, plan.last, found)
+
+    def _line(self, line: Line, left: int, top: int) -> None:
+        style = self._style
+        start = left + (style.flush_px if line.flush else style.hang_px)
+        if line.flush:
+            self._draw.rectangle((left, top, left + _TICK_PX - 1, top + style.pitch_px - 1), fill=0)
+        if line.continued:
+            mark = self._setter.stamp(CONTINUATION, "prose")
+            self._paste(mark, start, top, "sign", CONTINUATION)
+            start += self._setter.mark_px
+        if line.kind == "picture":
+            self._picture(line, start, top)
+        elif line.kind == "code":
+            self._code(line, start, top)
+        else:
+            self._prose(line, start, top)
+
+    def _prose(self, line: Line, start: int, top: int) -> None:
+        placed: list[tuple[str, Face, Stamp, int]] = []
+        pen = start
+        stamp_of = self._setter.stamp
+        space = self._setter.space_px
+        for index, word in enumerate(line.lead + line.words):
+            face: Face = "bold" if index < len(line.lead) else "prose"
+            stamp = stamp_of(word, face)
+            if index and index not in line.tight:
+                pen += space
+            placed.append((word, face, stamp, pen))
+            pen += stamp.advance_px
+        for word, face, stamp, x in _visual(placed):
+            self._paste(stamp, x, top, "lead" if face == "bold" else "text", word)
+
+    def _code(self, line: Line, start: int, top: int) -> None:
+        cell = self._setter.cell_px
+        for column, word in self._setter.cells(line.words[0]):
+            stamp = self._setter.stamp(word, "mono")
+            self._paste(stamp, start + round(column * cell), top, "text", word)
+
+    def _picture(self, line: Line, start: int, top: int) -> None:
+        picture, pitch = line.picture, self._style.pitch_px
+        if picture is None:
+            return
+        strip = slice(
+            line.strip * pitch * picture.width_px, (line.strip + 1) * pitch * picture.width_px
+        )
+        pixels = Image.frombytes("L", (picture.width_px, pitch), picture.pixels[strip])
+        self._image.paste(pixels, (start, top))
+        self._boxes.append(Box("picture", "", start, top, start + picture.width_px, top + pitch))
+
+    def _paste(
+        self,
+        stamp: Stamp,
+        pen: int,
+        top: int,
+        kind: Literal["text", "lead", "sign", "bar"],
+        text: str,
+        ink: int = 0,
+    ) -> None:
+        if stamp.mask is None:
+            return
+        x, y = pen + stamp.left_px, top + stamp.top_px
+        self._image.paste(ink, (x, y), stamp.mask)
+        width, height = stamp.mask.size
+        self._boxes.append(Box(kind, text, x, y, x + width, y + height))
+
+
+def _visual(
+    placed: list[tuple[str, Face, Stamp, int]],
+) -> Iterator[tuple[str, Face, Stamp, int]]:
+    """Words where they are seen: runs of right-to-left words change places."""
+    at = 0
+    while at < len(placed):
+        end = at
+        while end < len(placed) and right_to_left(placed[end][0]):
+            end += 1
+        if end - at < 2:
+            yield placed[at]
+            at += 1
+            continue
+        run = placed[at:end]
+        pen = run[-1][3] + run[-1][2].advance_px
+        origin = run[0][3]
+        for word, face, stamp, x in run:
+            yield word, face, stamp, pen - (x - origin) - stamp.advance_px
+        at = end
+
+
+def _bar_texts(plan: PagePlan, blocks: Sequence[Block], first: Line) -> list[str]:
+    """The page's own line, from the most telling to the shortest."""
+    marks = f"#{plan.first}" if plan.first == plan.last else f"#{plan.first}–#{plan.last}"
+    if not first.flush:
+        marks += " continued"
+    days = [block.time.date().isoformat() for block in blocks if block.time is not None]
+    texts = [marks]
+    if days:
+        texts.insert(0, f"{marks} {days[0]}")
+        if days[-1] != days[0]:
+            texts.insert(0, f"{marks} {days[0]} – {days[-1]}")
+    return texts
+
+
+def _key(block: Block, style: Style) -> bytes:
+    """What a block's lines depend on, hashed."""
+    time = block.time.isoformat() if block.show_time and block.time is not None else ""
+    about = (block.mark, block.role, block.name, time, block.note)
+    room = (style.type_px, style.pitch_px, style.column_px, style.thumbnail_px, style.rows)
+    whole = hashlib.blake2b(repr((about, room)).encode("utf-8", "backslashreplace"), digest_size=16)
+    if block.note is None:
+        whole.update(encode(Turn("user", block.parts)))
+    return whole.digest()
+
+
+def _fingerprint(fonts: FontSet) -> str:
+    """Hash of all that determines pixels and PNG bytes besides blocks and style."""
+    libraries = ("freetype2", "raqm", "harfbuzz", "fribidi", "zlib", "zlib_ng")
+    versions = [(name, features.version(name)) for name in libraries]
+    about = (
+        RENDERER_VERSION,
+        PIL.__version__,
+        versions,
+        unicodedata.unidata_version,
+        sorted(_PNG.items()),
+        fonts.identity,
+    )
+    return hashlib.sha256(repr(about).encode()).hexdigest()[:32]
