@@ -1,116 +1,133 @@
-"""Checks that a thread's layouts agree with its journal.
+"""Checking a store against itself.
 
-For each layout the desk can read: every live turn is in exactly one place, in
-order; the plan's sizes are those of the turns as they are; the view keeps its
-capacity; and the pages in the cache are byte for byte what drawing gives.
-Reads only.
+Recomputes what can be recomputed: digests, counters, gapless marks, the search
+index; finds contents that nothing refers to. Reads only. Knows nothing of
+layouts' states, which the module that writes them checks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from sfumato.aging import Layout
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from sfumato import entries as rows
+from sfumato import postings
+from sfumato.database import Database
 from sfumato.errors import StoreError
-from sfumato.hosts import hosts
-from sfumato.journal import Problem
-from sfumato.layouts import Desk, read_state
-from sfumato.measures import Measures
-from sfumato.plan import Plan
-from sfumato.tiers import Tier, tiers_for
-from sfumato.tokens import counter
+from sfumato.index import TERMS_VERSION
+from sfumato.records import Problem
+from sfumato.schema import contents, revisions, threads, turns
+
+_BATCH = 500
 
 
-def verify_layouts(desk: Desk, thread: str) -> list[Problem]:
-    """Problems of all the thread's layouts; empty when clean.
-
-    Coverage is checked for every layout; sizes and pages for those that this
-    desk's policy and counter, or a built-in host's, would make again.
-    """
-    problems: list[Problem] = []
-    for row in desk.journal.layouts(thread):
-        name, profile, capacity = row.key.rsplit("-", 3)[:3]
-        maker = _desk_for(desk, name, profile)
-        try:
-            layout, epoch, fingerprint = read_state(row.state)
-        except StoreError as problem:
-            problems.append(Problem(thread, None, f"layout {row.key}: {problem}"))
-            continue
-        if epoch != desk.journal.state(thread).epoch or fingerprint != desk.renderer.fingerprint:
-            continue  # stale: the next view mends it before anything is served
-        tiers = tiers_for(maker.host, maker.profile, int(capacity), maker.policy)
-        measures = maker.measures(thread, tiers)
-        found = list(check_coverage(layout, measures))
-        if row.key == maker.layout_key(int(capacity)):
-            found += _check_sizes(layout, Plan(maker.policy, int(capacity), measures))
-            found += _check_pages(maker, layout, measures, tiers)
-        problems += [Problem(thread, mark, f"layout {row.key}: {what}") for mark, what in found]
-    return problems
+def problems(database: Database, salt: str, thread: str | None) -> list[Problem]:
+    """What is wrong with a thread, or with the store and all its threads."""
+    found: list[Problem] = []
+    if thread is None:
+        found += _file_problems(database)
+    try:
+        with database.reading() as connection:
+            if thread is not None:
+                checked = [rows.find_thread(connection, thread)]
+            else:
+                checked = connection.execute(sa.select(threads)).all()
+                found += _left_behind(connection)
+            for row in checked:
+                found += _thread_problems(connection, row, salt)
+    except StoreError as problem:
+        found.append(Problem(thread, None, str(problem)))
+    return found
 
 
-def _desk_for(desk: Desk, name: str, profile: str) -> Desk:
-    """The desk that made a layout: this one, or one for another known host."""
-    if (name, profile) == (desk.host.name, desk.profile):
-        return desk
-    known = hosts().get(name)
-    if known is None or profile not in known.profiles:
-        return desk
-    return replace(desk, host=known, profile=profile, count=counter(known.tokenizer))
+def _file_problems(database: Database) -> list[Problem]:
+    if not database.is_sqlite:
+        return []
+    try:
+        with database.reading() as connection:
+            report = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    except StoreError as problem:
+        return [Problem(None, None, str(problem))]
+    found = [Problem(None, None, f"integrity check: {line}") for line in report if line != "ok"]
+    if orphans:
+        found.append(Problem(None, None, f"{len(orphans)} rows refer to rows that are missing"))
+    return found
 
 
-def check_coverage(layout: Layout, measures: Measures) -> Iterator[tuple[int | None, str]]:
-    """Every ageing turn up to ``seen`` is archived, in a span or text, exactly once, in order."""
-    placed: list[int] = []
-    if layout.archived:
-        placed += measures.marks(*layout.archived)
-    for span in layout.spans:
-        shown = measures.marks(span.shown_first, span.last)
-        placed += shown
-        if span.kind == "page":
-            on_pages = {m for box in span.pages for m in shown if box.first <= m <= box.last}
-            for mark in sorted(set(shown) - on_pages):
-                yield mark, "is in a page span but on none of its pages"
-    placed += layout.tail
-    expected = list(measures.marks(1, layout.seen))
-    if placed != expected:
-        twice = {mark for mark in placed if placed.count(mark) > 1} if len(placed) < 9999 else set()
-        for mark in sorted(set(expected) - set(placed)):
-            yield mark, "is in no part of the layout"
-        for mark in sorted((set(placed) - set(expected)) | twice):
-            yield mark, "is in the layout where it should not be"
-        if set(placed) == set(expected) and not twice:
-            yield None, "turns are out of order"
+def _left_behind(connection: Connection) -> Iterator[Problem]:
+    """Contents that no turn or revision refers to and that were not erased."""
+    used = sa.union_all(sa.select(turns.c.content_key), sa.select(revisions.c.content_key))
+    query = sa.select(contents).where(contents.c.content_key.not_in(used))
+    for row in connection.execute(query):
+        if bytes(row.body).strip(b"\0"):
+            what = f"content {row.content_key} belongs to no turn and was not erased"
+            yield Problem(None, None, what)
 
 
-def _check_sizes(layout: Layout, plan: Plan) -> Iterator[tuple[int | None, str]]:
-    for span in layout.spans:
-        marks = plan.sizes.marks(span.first, span.last)
-        if span.kind == "page":
-            fresh = plan.sizes.pages(span.tier, marks)[-len(span.pages) :]
-            if fresh != span.pages:
-                yield span.first, "the span's pages have other sizes than its turns fill"
-            text = sum(plan.sizes.text(m) for m in plan.sizes.marks(span.shown_first, span.last))
-            if span.tokens >= text:
-                yield span.first, "the span's pages cost no less than its text"
-    if not plan.fits(layout):
-        yield None, f"the view takes {plan.total(layout)} tokens of {plan.capacity}"
+def _thread_problems(connection: Connection, thread: Row[Any], salt: str) -> Iterator[Problem]:
+    expected = 1
+    live = filed_turns = filed_terms = postings_sum = 0
+    for first in range(1, thread.last_seq + 1, _BATCH):
+        filed: list[tuple[int, tuple[str, ...]]] = []
+        for row in _some_turns(connection, thread, first):
+            if row.seq != expected:
+                yield Problem(thread.name, expected, f"#{expected} to #{row.seq - 1} are missing")
+            expected = row.seq + 1
+            live += row.state == "live"
+            try:
+                entry = rows.entry(thread.name, row)
+            except StoreError:
+                yield Problem(thread.name, row.seq, "its content is missing or damaged")
+                continue
+            if (row.former is None) == (row.state == "forgotten"):
+                yield from _state_problems(thread, row)
+            if row.state == "live" and not row.echo:
+                filed.append((row.seq, rows.filed_under(entry.turn)))
+        filed_turns += sum(1 for _, found in filed if found)
+        filed_terms += sum(len(found) for _, found in filed)
+        postings_sum += _sum(postings.rows(filed, salt))
+    if expected != thread.last_seq + 1:
+        yield Problem(thread.name, None, f"#{expected} to #{thread.last_seq} are missing")
+    if live != thread.live:
+        yield Problem(thread.name, None, f"{live} turns are live, but {thread.live} are counted")
+    if thread.indexed_by == TERMS_VERSION and (
+        (filed_turns, filed_terms) != (thread.indexed_turns, thread.indexed_terms)
+        or postings_sum != _sum(postings.stored(connection, thread.thread_key))
+    ):
+        yield Problem(thread.name, None, "the search index differs from the turns: rebuild it")
+    yield from _stray_problems(connection, thread)
 
 
-def _check_pages(
-    desk: Desk, layout: Layout, measures: Measures, tiers: tuple[Tier, ...]
-) -> Iterator[tuple[int | None, str]]:
-    for span in layout.spans:
-        if span.kind != "page":
-            continue
-        marks = measures.marks(span.first, span.last)
-        if measures.page_key(span.tier, marks) != span.key:
-            yield span.first, "the span's key is not that of its turns"
-            continue
-        cached = {box.index: desk.cache.get(f"{span.key}/{box.index}") for box in span.pages}
-        if all(png is None for png in cached.values()):
-            continue
-        drawn = desk.renderer.draw([measures.block(m) for m in marks], tiers[span.tier - 1].style)
-        for index, png in cached.items():
-            if png is not None and png != drawn[index].png:
-                yield span.first, f"cached page {index} is not what drawing its turns gives"
+def _some_turns(connection: Connection, thread: Row[Any], first: int) -> Iterable[Row[Any]]:
+    query = (
+        sa.select(turns, contents.c.body)
+        .outerjoin(contents, turns.c.content_key == contents.c.content_key)
+        .where(turns.c.thread_key == thread.thread_key)
+        .where(turns.c.seq.between(first, first + _BATCH - 1))
+        .order_by(turns.c.seq)
+    )
+    return connection.execute(query)
+
+
+def _state_problems(thread: Row[Any], row: Row[Any]) -> Iterator[Problem]:
+    if row.state == "forgotten":
+        yield Problem(thread.name, row.seq, "it is forgotten, but was not emptied")
+    elif row.state == "live":
+        yield Problem(thread.name, row.seq, "it is live, but was emptied")
+
+
+def _stray_problems(connection: Connection, thread: Row[Any]) -> Iterator[Problem]:
+    outside = sa.select(turns.c.seq).where(
+        (turns.c.thread_key == thread.thread_key) & ~turns.c.seq.between(1, thread.last_seq)
+    )
+    for seq in connection.execute(outside).scalars():
+        yield Problem(thread.name, seq, f"its mark is above the thread's last, #{thread.last_seq}")
+
+
+def _sum(index_rows: Iterable[tuple[int, ...]]) -> int:
+    """A sum that two collections of rows share only if they hold the same rows."""
+    return sum(map(hash, index_rows))
