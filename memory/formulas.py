@@ -45,7 +45,7 @@ class Formula(ABC):
         """Sizes up to ``max_edge_px`` a side that the server leaves as they are."""
 
     def detail(self, width_px: int, height_px: int) -> str | None:
-        """The level or mode to ask for with an image of that size, where there are several."""
+        """The level to ask for with an image of that size, where the family has several."""
         return None
 
 
@@ -177,8 +177,8 @@ class RowBreaks(Formula):
         return Seen((columns + 1) * rows, columns * self.patch_px, rows * self.patch_px)
 
     def page_rules(self, max_edge_px: int) -> PageRules:
-        edge = min(max_edge_px, self.max_edge_px) // self.patch_px * self.patch_px
-        return PageRules(self.patch_px, edge, edge)
+        cells = min(max_edge_px, self.max_edge_px) // self.patch_px
+        return _grid_rules(self.patch_px, cells**2, max_edge_px)
 
 
 def fit_square(width: int, height: int, edge: int) -> tuple[int, int]:
@@ -202,6 +202,8 @@ def _ceil(value: float) -> int:
 def _grid_rules(cell_px: int, max_cells: int, max_edge_px: int) -> PageRules:
     """The largest page of whole cells, the squarest of equals, portrait."""
     side = max_edge_px // cell_px
+    if side < 1:
+        raise ValueError(f"a page needs at least one cell of {cell_px} px a side")
     columns = max(
         range(1, min(side, math.isqrt(max_cells)) + 1),
         key=lambda c: (c * min(side, max_cells // c), c),

@@ -199,9 +199,10 @@ def _date(entry: _Entry) -> str:
 
 def _roles(entry: _Entry) -> tuple[str, ...]:
     value = entry.table.get("image_roles")
-    if not isinstance(value, list) or not value or not set(cast(list[str], value)) <= set(ROLES):
+    roles = cast("list[Any]", value) if isinstance(value, list) else []
+    if not roles or not all(role in ROLES for role in roles):
         entry.fail("image_roles", f"give a list of some of {', '.join(ROLES)}")
-    return tuple(cast(list[str], value))
+    return tuple(roles)
 
 
 def _prices(entry: _Entry) -> Prices:
@@ -232,7 +233,10 @@ def _arithmetic(entry: _Entry, formula: str, max_edge: int) -> tuple[Formula, Pa
         if name in params.table or field.default is dataclasses.MISSING:
             # A count whose default is 0 may be 0; every other must be positive.
             values[name] = _READERS[cast(str, field.type)](params, name, int(field.default != 0))
-    arithmetic = made(**values)
+    try:
+        arithmetic = made(**values)
+    except ValueError as problem:
+        entry.fail("params", str(problem))
     try:
         return arithmetic, arithmetic.page_rules(max_edge)
     except ValueError as problem:

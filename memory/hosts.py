@@ -63,7 +63,8 @@ class Host:
     ``message_overhead`` is tokens for each message besides its content;
     ``alternation`` is true where user and assistant messages must alternate.
     ``profiles`` has "legible" (exact reading) and "dense" (gist; exact strings
-    ride in the factsheet). ``page_rules`` is None for a host that cannot see.
+    ride in the factsheet). ``page_rules`` is None for a host that cannot see;
+    ``detail`` is what to ask for with every image, see `image_detail`.
     """
 
     name: str
@@ -106,10 +107,9 @@ class Host:
         return self.seen(width_px, height_px).tokens
 
     def image_detail(self, width_px: int, height_px: int) -> str | None:
-        """The detail, level or mode to request with an image of that size, if there is one."""
-        if self.arithmetic is None:
-            return None
-        return self.arithmetic.detail(width_px, height_px) or self.detail
+        """The detail or level to request with an image of that size; None leaves it out."""
+        level = None if self.arithmetic is None else self.arithmetic.detail(width_px, height_px)
+        return level or self.detail
 
 
 def host(name: str | Host, extra: Path | None = None) -> Host:

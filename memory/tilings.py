@@ -39,6 +39,8 @@ class Tiles(Formula):
         # wide where the short side holds no second one.
         edge = min(max_edge_px, self.max_edge_px)
         width = min(edge, self.short_side_px) // self.tile_px * self.tile_px
+        if width < 1:
+            raise ValueError(f"a page needs at least one tile of {self.tile_px} px a side")
         return PageRules(self.tile_px, width, edge // self.tile_px * self.tile_px)
 
 
@@ -87,16 +89,10 @@ class Canvases(Formula):
     canvases: Mapping[str, tuple[int, int, int]]
 
     def see(self, width_px: int, height_px: int) -> Seen:
-        width, height, tokens = self.canvases[self.detail(width_px, height_px)]
+        by_area = sorted(self.canvases.values(), key=lambda canvas: canvas[0] * canvas[1])
+        holding = [c for c in by_area if width_px <= c[0] and height_px <= c[1]]
+        width, height, tokens = holding[0] if holding else by_area[-1]
         return Seen(tokens, width, height)
-
-    def detail(self, width_px: int, height_px: int) -> str:
-        by_area = sorted(self.canvases, key=lambda name: self.canvases[name][0:2])
-        for name in by_area:
-            width, height, _ = self.canvases[name]
-            if width_px <= width and height_px <= height:
-                return name
-        return by_area[-1]
 
     def page_rules(self, max_edge_px: int) -> PageRules:
         return _canvas_rules([(w, h) for w, h, _ in self.canvases.values()], max_edge_px)
@@ -117,8 +113,12 @@ class Levels(Formula):
     default: str
     wrapper: int = 0
 
+    def __post_init__(self) -> None:
+        if self.default not in self.levels:
+            raise ValueError(f"default = {self.default!r} is not one of {[*self.levels]}")
+
     def see(self, width_px: int, height_px: int) -> Seen:
-        tokens = self.levels[self.detail(width_px, height_px)]
+        tokens = self.levels[self._level(width_px, height_px)]
         columns = math.floor(math.sqrt(tokens * width_px / height_px))
         rows = math.floor(math.sqrt(tokens * height_px / width_px))
         if columns == 0:
@@ -127,7 +127,10 @@ class Levels(Formula):
             columns, rows = min(width_px // height_px, tokens), 1
         return Seen(columns * rows + self.wrapper, columns * self.cell_px, rows * self.cell_px)
 
-    def detail(self, width_px: int, height_px: int) -> str:
+    def detail(self, width_px: int, height_px: int) -> str | None:
+        return self._level(width_px, height_px) if len(self.levels) > 1 else None
+
+    def _level(self, width_px: int, height_px: int) -> str:
         for name, size in self._sizes().items():
             if size == (width_px, height_px):
                 return name
