@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 
@@ -168,18 +168,18 @@ class Database:
     def _connect(self) -> sa.Engine:
         if not self.is_sqlite:
             engine = sa.create_engine(self._url, max_overflow=-1, pool_pre_ping=True)
-            sa.event.listen(engine, "begin", _begin_postgresql)
+            event.listen(engine, "begin", _begin_postgresql)
             return engine
         engine = sa.create_engine(self._url, max_overflow=-1, connect_args={"timeout": LOCK_WAIT_S})
-        sa.event.listen(engine, "connect", _set_up_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
         return engine
 
     @contextmanager
     def _errors_explained(self) -> Generator[None]:
         try:
             yield
-        except sa.exc.DBAPIError as problem:
+        except exc.DBAPIError as problem:
             raise StoreError(f"{self.name}: {_advice(str(problem.orig))}") from problem
 
     def _before_fork(self) -> None:
@@ -254,7 +254,7 @@ def _checked(url: str) -> URL:
     """The URL with an absolute path, so that changing directory changes nothing."""
     try:
         made = make_url(url)
-    except sa.exc.ArgumentError as problem:
+    except exc.ArgumentError as problem:
         raise StoreError(
             f"{url!r} is no store URL: use e.g. sqlite:///sfumato.db "
             "or postgresql+psycopg://user@host/database"

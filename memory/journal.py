@@ -193,17 +193,19 @@ class Journal:
 
     # -- adding and changing ----------------------------------------------------
 
-    def append(self, thread: str, new: Sequence[Turn], *, echo: bool = False) -> list[Entry]:
+    def append(
+        self, thread: str, new: Sequence[Turn], *, is_echo: Callable[[Turn], bool] = _no_echo
+    ) -> list[Entry]:
         """Store turns at the end of a thread, which is made if it is missing.
 
         All are stored or none. Turns without id or time get one. A turn whose
         id and content are stored already is not stored again; its entry is
-        returned (a forgotten one stays forgotten). ``echo`` marks turns that
+        returned (a forgotten one stays forgotten). ``is_echo`` tells the turns that
         repeat what recall returned, which search leaves out. Raises TurnError,
         and ConflictError for an id that is taken by other content.
         """
         rows.check_name(thread, "thread name")
-        drafts = [rows.draft(each, echo) for each in new]
+        drafts = [rows.draft(each, is_echo(each)) for each in new]
         if not drafts:
             return []
         with self._writing(thread, create=True) as (connection, writer):
