@@ -63,7 +63,7 @@ def announce(pipe: int, phase: str, function: Callable[..., Any]) -> Callable[..
 def work(folder: Path, pipe: int) -> None:
     """The child: add turns and ask for views until killed."""
     memory = open_memory(folder)
-    journal, renderer = memory.store.journal, memory._desk.renderer
+    journal, renderer = memory.store.journal, memory.desk.renderer
     journal.append = announce(pipe, "a", journal.append)  # type: ignore[method-assign]
     journal.commit_layout = announce(pipe, "c", journal.commit_layout)  # type: ignore[method-assign]
     renderer.draw = announce(pipe, "d", renderer.draw)  # type: ignore[method-assign]

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sfumato.import_draft import Draft, Placed
-from sfumato.import_source import Node, is_list, without
-from sfumato.turn import Image, Part, Role, Text, Turn
+from sfumato.import_source import Node, without
+from sfumato.turn import Part, Role, Text, Turn
 
 _SESSION = re.compile(r"session_(\d+)")
 _DATE_TIME = re.compile(r"(1[0-2]|0?\d):(\d{2}) ([ap]m) on (\d{1,2}) ([A-Z][a-z]+), (\d{4})")
@@ -72,15 +72,11 @@ def _turn(
 
 
 def _picture(said: Node) -> Iterator[Part]:
-    """The shared picture; where only its caption was published, that, as text."""
-    caption = said["blip_caption"].string_or_none
-    extra = without({"query": said["query"].value})
-    url = said["img_url"]
-    urls = list(url) if is_list(url.value) else [url] if url.value is not None else []
-    for one in urls:
-        yield Image(url=one.string, caption=caption, extra=extra)
-    if caption is not None and not urls:
-        yield Text(f"[picture: {caption}]", extra)
+    """The shared picture, as its caption: the data holds no pixels and its links are dead."""
+    caption, urls = said["blip_caption"].string_or_none, said["img_url"].value
+    if caption is not None or urls is not None:
+        extra = without({"query": said["query"].value, "img_url": urls})
+        yield Text(f"[image: {caption or 'no caption'}]", extra)
 
 
 def _date_time(node: Node) -> datetime | None:

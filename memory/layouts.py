@@ -27,6 +27,7 @@ from sfumato.renderers import Renderer
 from sfumato.tiers import Tier, tiers_for
 from sfumato.tokens import Counter
 from sfumato.turn import Turn
+from sfumato.turn import now as clock
 from sfumato.view import View, ViewPart, mend_pairs
 
 STATE_VERSION = 1
@@ -145,6 +146,7 @@ class _Table:
             epoch=self.state.epoch,
             last_seq=self.layout.seen,
             state=write_state(self.layout, self.state.epoch, desk.renderer.fingerprint),
+            now=now or clock(),
         )
 
     def _system_marks(self, layout: Layout, changed: Sequence[int]) -> tuple[int, ...]:

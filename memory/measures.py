@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from sfumato.aging import PageBox, TurnAdded
 from sfumato.costs import text_tokens
+from sfumato.echoes import echoed_marks
 from sfumato.facts import Factsheet, exact_strings, factsheet
 from sfumato.hosts import Host
 from sfumato.journal import Entry, Journal
@@ -183,7 +184,7 @@ class Measures:
         if entry.state == "forgotten":
             remark = "forgotten"
         elif entry.echo:
-            marks = turn.metadata.get("recalled", [])
+            marks = echoed_marks(turn)
             remark = "recalled " + (", ".join(f"#{m}" for m in marks) or "nothing")
         parts = () if remark else turn.parts
         return Block(mark, turn.role, turn.name, entry.time, self._after_gap(entry), parts, remark)

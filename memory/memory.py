@@ -8,14 +8,16 @@ worker thread, so an event loop is never blocked by storage or drawing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sfumato import recall as recalling
 from sfumato.aging import Policy
+from sfumato.echoes import echo_test
 from sfumato.errors import NotFoundError, PinError
+from sfumato.following import Followed, follow
 from sfumato.hosts import Host
 from sfumato.hosts import host as find_host
 from sfumato.journal import Entry, Journal, Problem, Reconciled
@@ -26,8 +28,11 @@ from sfumato.renderers import Renderer
 from sfumato.store import DEFAULT_URL, Store
 from sfumato.tokens import Counter, counter
 from sfumato.turn import Part, Turn, check, turn
-from sfumato.verify import verify_layouts
+from sfumato.verify_layouts import verify_layouts
 from sfumato.view import View
+
+CALLERS = 32
+"""How many turns back the call is looked for that a nameless tool result answers."""
 
 
 class Memory:
@@ -66,7 +71,7 @@ class Memory:
         self.budget = budget
         self._owns_store = isinstance(store, str)
         self.store = Store(store, cache_dir) if isinstance(store, str) else store
-        self._desk = Desk(
+        self.desk = Desk(
             self.store.journal,
             self.store.cache,
             shared_renderer(),
@@ -97,7 +102,7 @@ class Memory:
         given = list(turns)
         for value in given:
             check(value)
-        return self.journal.append(self.thread, given)
+        return self.journal.append(self.thread, given, is_echo=self._echo_test(given))
 
     def reconcile(self, turns: Iterable[Turn]) -> Reconciled:
         """Make the thread's live turns equal ``turns``, the whole history as a framework sees it.
@@ -108,7 +113,18 @@ class Memory:
         given = list(turns)
         for value in given:
             check(value)
-        return self.journal.reconcile(self.thread, given)
+        return self.journal.reconcile(self.thread, given, is_echo=echo_test(given))
+
+    def follow(self, turns: Iterable[Turn], budget: int | None = None) -> Followed:
+        """``reconcile`` and ``view`` as one: what the host gets of exactly this history.
+
+        No other writer's turns come between. Raises ConflictError when another
+        run keeps telling this thread a different history, and as ``view`` does.
+        """
+        given = list(turns)
+        return follow(
+            self.journal, self.thread, lambda: self.reconcile(given), lambda: self.view(budget)
+        )
 
     def pin(self, mark: int) -> None:
         """Keep a verbatim copy of the turn in every view.
@@ -118,10 +134,10 @@ class Memory:
         """
         entry = self._living(mark)
         capacity = budget_class(self.budget)
-        limit = int(self._desk.policy.pins * capacity)
+        limit = int(self.desk.policy.pins * capacity)
         pins = {*self.pins(), mark}
         texts = [copy_of(e.seq, e.turn) for e in self.journal.get(self.thread, pins)]
-        needed = sum(self._desk.count(text) for text in texts)
+        needed = sum(self.desk.count(text) for text in texts)
         if needed > limit:
             raise PinError(
                 f"thread {self.thread!r}: with turn #{entry.seq} the pins would take {needed:,} "
@@ -175,7 +191,7 @@ class Memory:
         writes nothing: no pages are drawn. Raises NotFoundError for a thread
         without turns, BudgetError when what must stay text does not fit.
         """
-        return self._desk.view(self.thread, budget or self.budget, now=now, dry_run=dry_run)
+        return self.desk.view(self.thread, budget or self.budget, now=now, dry_run=dry_run)
 
     def recall(self, query: str, k: int = 5, around: int = 0) -> list[Recalled]:
         """The ``k`` turns that answer a question best, verbatim, best first.
@@ -216,7 +232,7 @@ class Memory:
 
     def verify(self) -> list[Problem]:
         """Check the thread's turns, index and layouts; an empty list means clean."""
-        return self.journal.verify(self.thread) + verify_layouts(self._desk, self.thread)
+        return self.journal.verify(self.thread) + verify_layouts(self.desk, self.thread)
 
     def close(self) -> None:
         """Close the store, unless it was given and is shared."""
@@ -238,8 +254,20 @@ class Memory:
             )
         return entry
 
+    def _echo_test(self, given: Sequence[Turn]) -> Callable[[Turn], bool]:
+        """Echoes among these turns; the calls they answer may be in the turns before."""
+        calls = {call for value in given for call in value.call_ids}
+        if all(result in calls for value in given for result in value.result_ids):
+            return echo_test(given)
+        try:
+            last = self.journal.state(self.thread).last_seq
+        except NotFoundError:
+            return echo_test(given)
+        before = self.journal.entries(self.thread, max(1, last - CALLERS), last)
+        return echo_test([*(entry.turn for entry in before), *given])
+
     def _refresh(self, marks: Iterable[int]) -> None:
-        if self._desk.policy.refreshed:
+        if self.desk.policy.refreshed:
             for mark in marks:
                 self.journal.record(self.thread, mark, "refresh")
 
@@ -256,6 +284,10 @@ class Memory:
     async def areconcile(self, turns: Iterable[Turn]) -> Reconciled:
         """``reconcile`` without blocking the event loop."""
         return await asyncio.to_thread(self.reconcile, turns)
+
+    async def afollow(self, turns: Iterable[Turn], budget: int | None = None) -> Followed:
+        """``follow`` without blocking the event loop."""
+        return await asyncio.to_thread(self.follow, turns, budget)
 
     async def aview(
         self, budget: int | None = None, *, now: datetime | None = None, dry_run: bool = False

@@ -15,10 +15,10 @@ from typing import Any
 
 from sfumato.errors import InputError
 from sfumato.journal import Entry, Journal
+from sfumato.measures import shown
 from sfumato.plain import body, labelled
 from sfumato.turn import Turn
 
-TOOL_NAME = "recall_memory"
 TOOL_DESCRIPTION = (
     "Fetch earlier turns of this conversation word for word. Use it whenever the answer may "
     "lie in a turn that is only shown on a page image, is archived, or is not shown, and always "
@@ -129,7 +129,8 @@ def between(
 
 def recalled(entry: Entry, score: float = 0.0) -> Recalled:
     """A journal entry as recall gives it."""
-    return Recalled(entry.seq, score, entry.turn.role, entry.time, body(entry.turn), entry.turn)
+    said = shown(entry)
+    return Recalled(entry.seq, score, said.role, entry.time, body(said), said)
 
 
 def tool_answer(found: Sequence[Recalled]) -> str:

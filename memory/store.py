@@ -52,9 +52,7 @@ def _cache_beside(url: str) -> Path:
     try:
         parsed = make_url(url)
     except ArgumentError as problem:
-        raise StoreError(
-            f"{url!r} is no database URL: use e.g. sqlite:///memory.db"
-        ) from problem
+        raise StoreError(f"{url!r} is no database URL: use e.g. sqlite:///memory.db") from problem
     if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return Path(str(parsed.database)).with_suffix(".cache")
     return Path(tempfile.gettempdir()) / "sfumato-cache"

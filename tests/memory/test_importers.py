@@ -549,9 +549,9 @@ def test_a_locomo_sample_is_a_conversation_with_sessions_in_order(write):
     ]
     assert conversation.turns[0].time == datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
     assert conversation.turns[3].time == datetime(2023, 6, 3, 0, 5, tzinfo=UTC)
-    dog = Image(url="https://example.org/dog.jpg", caption="a dog", extra={"query": "dog"})
-    assert conversation.turns[1].parts == (Text("nice"), dog)
-    assert conversation.turns[2].text == "more\n[picture: a cat]"
+    found = {"query": "dog", "img_url": ["https://example.org/dog.jpg"]}
+    assert conversation.turns[1].parts == (Text("nice"), Text("[image: a dog]", found))
+    assert conversation.turns[2].text == "more\n[image: a cat]"
 
 
 def test_a_locomo_speaker_or_date_nobody_knows_is_refused(write):
