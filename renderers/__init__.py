@@ -3,7 +3,8 @@
 geometry   page sizes, tiers' type sizes and pagination, as pure arithmetic
 fonts      which font draws which character
 content    turns as prose, code and pictures
-typeset    text to lines, words to pixels
+glyphs     words to pixels
+typeset    text to lines
 page       lines to PNG pages: Renderer
 
 Takes value types only; knows nothing of storage, hosts, tokens or aging.

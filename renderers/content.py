@@ -219,7 +219,7 @@ def _is_code(lines: Sequence[str], machine: bool) -> bool:
     if len(lines) == 1:
         return lines[0].startswith(("\t", "    ")) and indented == 1
     barred = sum(1 for line in lines if _BAR.match(line))
-    return 4 * indented >= len(lines) or 2 * aligned > len(lines) or 2 * barred > len(lines)
+    return 3 * indented >= len(lines) or 2 * aligned > len(lines) or 2 * barred > len(lines)
 
 
 def _image(part: Image, room: PictureRoom) -> Iterator[Paragraph]:

@@ -46,7 +46,9 @@ BOLD_WEIGHT = 700
 # noncharacter: what a font draws for it is what it draws for all it lacks.
 _PROBE_PX = 24
 _NONCHARACTER = "\uffff"
-# More marks than this on one base are drawn as code points, not stacked.
+# Characters of one cluster; further marks stand alone, as code points, for a
+# higher stack could not be read.
+_LONGEST_CLUSTER = 8
 _MOST_MARKS = 4
 
 _JOINERS = "\u200c\u200d"
@@ -167,7 +169,8 @@ class FontSet:
         if key not in self._chosen:
             drawn = [c for c in cluster if c not in _INVISIBLE]
             font = None
-            if 0 < len(drawn) <= 1 + _MOST_MARKS and all(map(_has_shape, drawn)):
+            # A mark without a base would be drawn over its neighbour.
+            if drawn and not _is_mark(cluster[0]) and all(map(_has_shape, drawn)):
                 chain = self._chains[face]
                 font = next((f for f in chain if all(self._has(f, c) for c in drawn)), None)
             self._chosen[key] = font
@@ -233,7 +236,7 @@ def clusters(text: str) -> list[str]:
 
 def _attaches(character: str, cluster: str, following: str) -> bool:
     base = cluster[0]
-    if not _has_shape(base) or base.isspace():
+    if not _has_shape(base) or _is_mark(base) or len(cluster) >= _LONGEST_CLUSTER:
         return False
     if character in _JOINERS:
         return bool(following) and _joins(base) and _joins(following)
@@ -241,7 +244,13 @@ def _attaches(character: str, cluster: str, following: str) -> bool:
         return unicodedata.category(base) in _SELECTABLE
     if cluster[-1] in _JOINERS:
         return True
-    return unicodedata.category(character)[0] == "M" and _has_shape(character)
+    if not (_is_mark(character) and _has_shape(character)):
+        return False
+    return sum(map(_is_mark, cluster[-_MOST_MARKS:])) < _MOST_MARKS
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"
 
 
 @lru_cache(maxsize=65536)

@@ -23,8 +23,13 @@ from sfumato.turn import Part
 # spaces included (measured on chat text with the font set in fonts.py).
 PROSE_CHARACTER_EM = 0.45
 
+# Reach of the body font's letters above and below the baseline, in ems.
+ASCENT_EM = 0.766
+DESCENT_EM = 0.24
+
 # Characters per line aimed at. Short lines waste less of each turn's last line
-# but more at their ends; chat turns of 50-200 characters are densest near here.
+# but more at their ends: on chat of 140 characters a turn, 40 to 60 characters
+# are within 1.5 % of the densest, and wide columns are easier to follow.
 LINE_CHARACTERS = 60
 
 # Type sizes closer than this are one tier: a reader cannot tell them apart.
@@ -122,8 +127,8 @@ class PagePlan:
 
 
 def pitch_for(type_px: float) -> int:
-    """Distance between baselines for a type size: the least without collisions."""
-    return math.ceil(type_px * 10 / 9)
+    """Distance between lines for a type size: the least at which none touch."""
+    return math.ceil(type_px * ASCENT_EM) + math.ceil(type_px * DESCENT_EM)
 
 
 def fit_style(
@@ -168,7 +173,7 @@ def fit_style(
         canvases=rules.canvases,
         thumbnail_px=thumbnail_px,
     )
-    if columns < 1 or rows < 2 or style.column_px < style.hang_px + 6 * type_px:
+    if columns < 1 or rows < 2 or style.column_px < style.hang_px + 8 * type_px:
         raise RenderError(
             f"a {width}x{height} px page is too small for {type_px:g} px type: "
             "allow larger pages or use smaller type"

@@ -26,7 +26,8 @@ from PIL import Image, ImageDraw, features
 from sfumato.renderers.content import PictureRoom, paragraphs
 from sfumato.renderers.fonts import Face, FontSet
 from sfumato.renderers.geometry import Block, PagePlan, Style, paginate
-from sfumato.renderers.typeset import CONTINUATION, Line, Stamp, Typesetter, right_to_left
+from sfumato.renderers.glyphs import Letters, Stamp, right_to_left
+from sfumato.renderers.typeset import CONTINUATION, Line, Typesetter
 from sfumato.turn import Turn, encode
 
 # Raised whenever the same input would be drawn otherwise than before.
@@ -81,7 +82,7 @@ class Renderer:
 
     def __init__(self) -> None:
         self._fonts = FontSet()
-        self._setters: dict[tuple[float, int], Typesetter] = {}
+        self._setters: dict[tuple[float, int], tuple[Letters, Typesetter]] = {}
         self._counts: dict[bytes, int] = {}
         self._kept: OrderedDict[bytes, list[Line]] = OrderedDict()
         self._lock = threading.Lock()
@@ -111,10 +112,10 @@ class Renderer:
         )
         lines = [line for found in per_block for line in found]
         dates = [block for block, found in zip(blocks, per_block, strict=True) for _ in found]
-        setter = self._setter(style)
+        letters, setter = self._setter(style)
         pages: list[Page] = []
         for plan in plans:
-            sheet = _Sheet(plan, style, setter)
+            sheet = _Sheet(plan, style, letters, setter)
             sheet.bar(_bar_texts(plan, dates[plan.start : plan.stop], lines[plan.start]))
             sheet.columns(lines[plan.start : plan.stop])
             pages.append(sheet.page(boxes))
@@ -130,44 +131,46 @@ class Renderer:
             height_px=min(style.thumbnail_px, style.rows * style.pitch_px),
             pitch_px=style.pitch_px,
         )
-        lines = self._setter(style).set(paragraphs(block, room), style)
+        lines = self._setter(style)[1].set(paragraphs(block, room), style)
         with self._lock:
             self._kept[key] = lines
             if len(self._kept) > _KEPT_BLOCKS:
                 self._kept.popitem(last=False)
         return lines
 
-    def _setter(self, style: Style) -> Typesetter:
+    def _setter(self, style: Style) -> tuple[Letters, Typesetter]:
         key = (style.type_px, style.pitch_px)
         with self._lock:
             if key not in self._setters:
-                self._setters[key] = Typesetter(self._fonts, *key)
+                letters = Letters(self._fonts, *key)
+                self._setters[key] = (letters, Typesetter(letters))
             return self._setters[key]
 
 
 class _Sheet:
     """One page being drawn."""
 
-    def __init__(self, plan: PagePlan, style: Style, setter: Typesetter) -> None:
-        self._plan, self._style, self._setter = plan, style, setter
+    def __init__(self, plan: PagePlan, style: Style, letters: Letters, setter: Typesetter) -> None:
+        self._plan, self._style = plan, style
+        self._letters, self._setter = letters, setter
         self._image = Image.new("L", (plan.width_px, plan.height_px), 255)
         self._draw = ImageDraw.Draw(self._image)
         self._boxes: list[Box] = []
 
     def bar(self, texts: Sequence[str]) -> None:
         """The page's own line, the longest of ``texts`` that fits."""
-        style, setter = self._style, self._setter
+        style, letters = self._style, self._letters
         self._draw.rectangle((0, 0, self._plan.width_px - 1, style.bar_px - 2), fill=0)
         left = style.margin_px + style.flush_px
         room = self._plan.width_px - left - style.margin_px
         for text in texts:
             words = text.split()
-            needed = sum(setter.measure(word, "bold") + setter.space_px for word in words)
-            if needed - setter.space_px <= room or text == texts[-1]:
+            needed = sum(letters.measure(word, "bold") + letters.space_px for word in words)
+            if needed - letters.space_px <= room or text == texts[-1]:
                 for word in words:
-                    stamp = setter.stamp(word, "bold")
-                    self._paste(stamp, left, 0, "bar", word, ink=255)
-                    left += stamp.advance_px + setter.space_px
+                    stamp = letters.stamp(word, "bold")
+                    self._paste(stamp, left, 1, "bar", word, ink=255)
+                    left += stamp.advance_px + letters.space_px
                 return
 
     def columns(self, lines: Sequence[Line]) -> None:
@@ -198,7 +201,7 @@ class _Sheet:
         if line.flush:
             self._draw.rectangle((left, top, left + _TICK_PX - 1, top + style.pitch_px - 1), fill=0)
         if line.continued:
-            mark = self._setter.stamp(CONTINUATION, "prose")
+            mark = self._letters.stamp(CONTINUATION, "prose")
             self._paste(mark, start, top, "sign", CONTINUATION)
             start += self._setter.mark_px
         if line.kind == "picture":
@@ -211,8 +214,8 @@ class _Sheet:
     def _prose(self, line: Line, start: int, top: int) -> None:
         placed: list[tuple[str, Face, Stamp, int]] = []
         pen = start
-        stamp_of = self._setter.stamp
-        space = self._setter.space_px
+        stamp_of = self._letters.stamp
+        space = self._letters.space_px
         for index, word in enumerate(line.lead + line.words):
             face: Face = "bold" if index < len(line.lead) else "prose"
             stamp = stamp_of(word, face)
@@ -224,9 +227,9 @@ class _Sheet:
             self._paste(stamp, x, top, "lead" if face == "bold" else "text", word)
 
     def _code(self, line: Line, start: int, top: int) -> None:
-        cell = self._setter.cell_px
+        cell = self._letters.cell_px
         for column, word in self._setter.cells(line.words[0]):
-            stamp = self._setter.stamp(word, "mono")
+            stamp = self._letters.stamp(word, "mono")
             self._paste(stamp, start + round(column * cell), top, "text", word)
 
     def _picture(self, line: Line, start: int, top: int) -> None:
@@ -238,6 +241,14 @@ class _Sheet:
         )
         pixels = Image.frombytes("L", (picture.width_px, pitch), picture.pixels[strip])
         self._image.paste(pixels, (start, top))
+        right, bottom = start + picture.width_px - 1, top + pitch - 1
+        edges = [(start, top, start, bottom), (right, top, right, bottom)]
+        if line.strip == 0:
+            edges.append((start, top, right, top))
+        if (line.strip + 1) * pitch == picture.height_px:
+            edges.append((start, bottom, right, bottom))
+        for edge in edges:
+            self._draw.line(edge, fill=_RULE_GREY)
         self._boxes.append(Box("picture", "", start, top, start + picture.width_px, top + pitch))
 
     def _paste(

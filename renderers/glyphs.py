@@ -1,0 +1,232 @@
+"""Words to pixels.
+
+Takes a word and a face, gives how far it moves the pen and its Stamp: its
+pixels, drawn once and then pasted wherever the word occurs. Knows nothing of
+lines, pages or turns.
+
+Words are drawn at four times their size and averaged down: fonts at 8-12 px
+have too few pixels for glyphs to start on whole ones, and uneven gaps are what
+readers stumble over (measured with Tesseract on chat text, Noto Sans 9 px:
+7.3 % of characters wrong when drawn at size, 0.4 % when averaged down).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from sfumato.renderers.fonts import Face, FontSet, Run, clusters
+from sfumato.renderers.geometry import ASCENT_EM, DESCENT_EM
+
+_SUPERSAMPLING = 4
+_SPACE_EM = 0.25
+_CACHED_WORDS = 200_000
+
+# Scripts whose characters look the same wherever they stand: their glyphs are
+# drawn once and set side by side, all others are shaped word by word.
+_SIMPLE = re.compile(
+    "[!-~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u058f\u10a0-\u10ff\u1e00-\u1fff"
+    "\u2010-\u2027\u2030-\u205e\u2070-\u20cf\u2100-\u2bff\u3001-\u3029\u3030-\u3098"
+    "\u309b-\u9fff\uac00-\ud7a3\uff01-\uff60]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A word's pixels, ``left_px`` right of the pen and ``top_px`` below the line's top."""
+
+    mask: Image.Image | None
+    left_px: int
+    top_px: int
+    advance_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glyph:
+    """A character at _SUPERSAMPLING times its size: all lengths in large pixels.
+
+    ``left`` counts from the pen, ``top`` from the top of the paper.
+    """
+
+    advance: float
+    left: int
+    top: int
+    mask: Image.Image
+
+
+class Letters:
+    """How wide words are and what they look like, at one type size and pitch.
+
+    Thread-safe; caches are bounded.
+    """
+
+    def __init__(self, fonts: FontSet, type_px: float, pitch_px: int) -> None:
+        self._fonts = fonts
+        self._type_px = type_px
+        self._pitch_px = pitch_px
+        self._lock = threading.RLock()
+        self._stamps: dict[tuple[str, Face], Stamp] = {}
+        self._glyphs: dict[Face, _Glyphs] = {
+            "prose": _Glyphs(self, "prose"),
+            "bold": _Glyphs(self, "bold"),
+            "mono": _Glyphs(self, "mono"),
+        }
+        ascent, descent = math.ceil(type_px * ASCENT_EM), math.ceil(type_px * DESCENT_EM)
+        self._baseline_px = ascent + max(0, pitch_px - ascent - descent) // 2
+        self.space_px = max(2, round(type_px * _SPACE_EM))
+        self.cell_px = self.length("0", "mono")
+
+    def measure(self, text: str, face: Face) -> int:
+        """How far a word moves the pen, in whole pixels."""
+        # A quarter of a pixel of overhang vanishes in the space or side bearing.
+        return max(1, math.ceil(self.length(text, face) - 0.25))
+
+    def units(self, text: str, face: Face) -> Iterator[str]:
+        """The smallest pieces that may stand on different lines."""
+        if text.isascii() and text.isprintable():
+            yield from text
+            return
+        for cluster in clusters(text):
+            if len(cluster) == 1:
+                yield cluster
+            else:
+                for run in self._fonts.runs(cluster, face):
+                    yield run.text
+
+    def stamp(self, text: str, face: Face) -> Stamp:
+        """A word's pixels, from the cache or drawn now."""
+        found = self._stamps.get((text, face))
+        if found is None:
+            with self._lock:
+                if len(self._stamps) >= _CACHED_WORDS:
+                    self._stamps.clear()
+                found = self._stamps[text, face] = self._draw(text, face)
+        return found
+
+    def length(self, text: str, face: Face) -> float:
+        """Advance of a word in (fractional) pixels."""
+        glyphs = self._glyphs[face].of(text)
+        if glyphs is not None:
+            return sum(glyph.advance for glyph in glyphs) / _SUPERSAMPLING
+        length = 0.0
+        for run in self._fonts.runs(text, face):
+            font = self._fonts.load(run.font, self._type_px * _SUPERSAMPLING)
+            with self._lock:
+                length += font.getlength(run.shown)
+        return length / _SUPERSAMPLING
+
+    def glyph(self, character: str, face: Face) -> Glyph | None:
+        """A character's large glyph, or None where it must be shaped with its word."""
+        if _SIMPLE.match(character) is None:
+            return None
+        (run,) = self._fonts.runs(character, face)
+        if run.shown != character:
+            return None
+        size = self._type_px * _SUPERSAMPLING
+        with self._lock:
+            advance = self._fonts.load(run.font, size).getlength(character)
+            large, pen = self._shaped([run], size, math.ceil(advance / _SUPERSAMPLING))
+        box = large.getbbox()
+        if box is None:
+            return None
+        return Glyph(advance, box[0] - pen, box[1], large.crop(box))
+
+    def _draw(self, text: str, face: Face) -> Stamp:
+        """Draw a word large, fit it between its neighbours' lines, average it down."""
+        advance = self.measure(text, face)
+        large, pen = self._large(text, face, advance)
+        box = large.getbbox()
+        if box is None:
+            return Stamp(None, 0, 0, advance)
+        tallest = self._pitch_px * _SUPERSAMPLING
+        if box[3] - box[1] > tallest:
+            # Tall stacks of marks and deep scripts: smaller, but whole.
+            size = self._type_px * _SUPERSAMPLING * tallest / (box[3] - box[1] + 2)
+            large, pen = self._shaped(self._runs(text, face), size, advance)
+            box = large.getbbox() or box
+        top = box[1] - tallest
+        shift = -min(0, top) if top < 0 else min(0, tallest - (box[3] - tallest))
+        top, bottom = top + shift, box[3] - tallest + shift
+        step = _SUPERSAMPLING
+        left = (box[0] - pen) // step
+        width = -(-(box[2] - pen - left * step) // step)
+        first, last = max(0, top // step), min(self._pitch_px, -(-bottom // step))
+        window = (
+            pen + left * step,
+            tallest - shift + first * step,
+            pen + (left + width) * step,
+            tallest - shift + last * step,
+        )
+        return Stamp(large.crop(window).reduce(step), left, first, advance)
+
+    def _large(self, text: str, face: Face, advance: int) -> tuple[Image.Image, int]:
+        """The word large on three lines' height, and where the pen started."""
+        glyphs = self._glyphs[face].of(text)
+        if glyphs is None:
+            size = self._type_px * _SUPERSAMPLING
+            return self._shaped(self._runs(text, face), size, advance)
+        large, margin = self._paper(advance)
+        pen = float(margin)
+        for glyph in glyphs:
+            large.paste(255, (round(pen) + glyph.left, glyph.top), glyph.mask)
+            pen += glyph.advance
+        return large, margin
+
+    def _shaped(self, runs: Sequence[Run], size: float, advance: int) -> tuple[Image.Image, int]:
+        """Runs drawn by their fonts' own rules, as ``_large`` gives them."""
+        large, margin = self._paper(advance)
+        draw = ImageDraw.Draw(large)
+        baseline = (self._pitch_px + self._baseline_px) * _SUPERSAMPLING
+        pen = float(margin)
+        for run in runs:
+            font = self._fonts.load(run.font, size)
+            draw.text((pen, baseline), run.shown, font=font, fill=255, anchor="ls")
+            pen += font.getlength(run.shown)
+        return large, margin
+
+    def _paper(self, advance: int) -> tuple[Image.Image, int]:
+        margin = math.ceil(self._type_px) * _SUPERSAMPLING
+        width = (advance + 1) * _SUPERSAMPLING + 2 * margin
+        return Image.new("L", (width, 3 * self._pitch_px * _SUPERSAMPLING), 0), margin
+
+    def _runs(self, text: str, face: Face) -> list[Run]:
+        """Runs in the order in which they are seen."""
+        runs = self._fonts.runs(text, face)
+        return runs[::-1] if right_to_left(text) else runs
+
+
+def right_to_left(word: str) -> bool:
+    """Whether a word's first letter is of a right-to-left script."""
+    if word.isascii():
+        return False
+    directions = (unicodedata.bidirectional(c) for c in word)
+    return next((d for d in directions if d in ("L", "R", "AL")), "L") != "L"
+
+
+class _Glyphs(dict[str, "Glyph | None"]):
+    """Large glyphs of one face, drawn when first asked for."""
+
+    def __init__(self, letters: Letters, face: Face) -> None:
+        super().__init__()
+        self._letters = letters
+        self._face: Face = face
+
+    def __missing__(self, character: str) -> Glyph | None:
+        glyph = self[character] = self._letters.glyph(character, self._face)
+        return glyph
+
+    def of(self, word: str) -> list[Glyph] | None:
+        """A word's glyphs, or None where the word must be shaped as a whole."""
+        found: list[Glyph] = []
+        for character in word:
+            glyph = self[character]
+            if glyph is None:
+                return None
+            found.append(glyph)
+        return found
