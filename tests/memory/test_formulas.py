@@ -263,7 +263,9 @@ class TestProcessorsAgree:
             lambda h, w: 256 * made.get_number_of_image_patches(h, w),
         )
 
-    @pytest.mark.parametrize(("name", "patch", "edge"), [("pixtral", 16, 1024)])
+    @pytest.mark.parametrize(
+        ("name", "patch", "edge"), [("pixtral", 16, 1024), ("mistral-small", 28, 1540)]
+    )
     def test_pixtral(self, name: str, patch: int, edge: int) -> None:
         import numpy
 
