@@ -4,7 +4,8 @@ Takes a host's name; gives what the rest of sfumato needs to know of it: what an
 image and a message cost there, how small it reads, which limits and prices hold.
 The figures are data (hosts.toml, and the user's own file in the same form), each
 with a source and a date. Knows nothing about turns, drawing or any provider's
-wire format; the arithmetic is in formulas.py, the checking of files in hostfile.py.
+wire format; the arithmetic is in formulas.py and tilings.py, the checking of files
+in hostfile.py.
 
     >>> from sfumato.hosts import host
     >>> host("deepseek-ocr").image_tokens(1024, 1024)
@@ -141,7 +142,7 @@ def hosts(extra: Path | None = None) -> dict[str, Host]:
         extra = Path(os.environ[HOSTS_VARIABLE])
     if extra is None:
         return dict(_built_in())
-    from sfumato.hostfile import read_hosts
+    from sfumato.hostfile import read_hosts  # it makes Hosts, so it imports this module
 
     try:
         text = extra.read_text(encoding="utf-8")
