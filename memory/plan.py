@@ -199,13 +199,18 @@ class Plan:
         text = sum(self.sizes.text(mark) for mark in marks)
         pages = self.sizes.pages(tier, marks) if marks else ()
         cost = sum(page.tokens for page in pages)
-        with_facts = cost + self.sizes.facts(marks, text // 10)
         # What is left after archiving is planned as a span of its own.
         start = max(first, gone + 1)
-        if marks and with_facts < text:
+        if self.profits(pages, marks):
             return Span(start, last, tier, "page", cost, text, len(marks), pages)
         labelled = sum(self.sizes.labelled(mark) for mark in marks)
         return Span(start, last, tier, "text", labelled, text, len(marks))
+
+    def profits(self, pages: Sequence[PageBox], marks: Sequence[int]) -> bool:
+        """Whether these pages and their share of the factsheet cost less than the text."""
+        text = sum(self.sizes.text(mark) for mark in marks)
+        cost = sum(page.tokens for page in pages)
+        return cost + self.sizes.facts(marks, text // 10) < text
 
     def _merge(self, layout: Layout) -> Layout:
         """Merge every tier that holds ``fanout`` spans into the next."""
@@ -243,6 +248,8 @@ class Plan:
         marks = self.sizes.marks(span.shown_first, span.last)
         if span.kind == "page":
             leaving, staying = _split_pages(span.pages)
+            if staying and not self.profits(staying, [m for m in marks if m >= staying[0].first]):
+                leaving, staying = span.pages, ()  # what would be left is not worth its pages
             gone_marks = tuple(m for m in marks if not staying or m < staying[0].first)
             cost = sum(page.tokens for page in leaving)
         else:

@@ -90,8 +90,7 @@ def _check_sizes(layout: Layout, plan: Plan) -> Iterator[tuple[int | None, str]]
             fresh = plan.sizes.pages(span.tier, marks)[-len(span.pages) :]
             if fresh != span.pages:
                 yield span.first, "the span's pages have other sizes than its turns fill"
-            text = sum(plan.sizes.text(m) for m in plan.sizes.marks(span.shown_first, span.last))
-            if span.tokens >= text:
+            if not plan.profits(span.pages, plan.sizes.marks(span.shown_first, span.last)):
                 yield span.first, "the span's pages cost no less than its text"
     if not plan.fits(layout):
         yield None, f"the view takes {plan.total(layout)} tokens of {plan.capacity}"
