@@ -22,7 +22,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import diskcache  # pyright: ignore[reportMissingTypeStubs]
 from diskcache.core import (  # pyright: ignore[reportMissingTypeStubs]
@@ -46,8 +46,8 @@ class _ForeignRow(Exception):
     """A row of the database that this module did not write."""
 
 
-# diskcache has no types.
-_Disk = cast(Any, diskcache.Disk)
+# diskcache has no types: what is taken from it is Any.
+_Disk: Any = diskcache.Disk
 
 
 class BytesDisk(_Disk):
@@ -69,18 +69,18 @@ class BytesDisk(_Disk):
         """Write a value to a file; its size, mode and file name."""
         if read or type(value) is not bytes:
             raise TypeError(f"cache values are bytes, not {type(value).__name__}")
-        return super().store(value, False, key=key)
+        return _Disk.store(self, value, False, key=key)
 
     def fetch(self, mode: Any, filename: Any, value: Any, read: bool) -> bytes:
         """Read a value from its file; pickled values and other files are refused."""
         if mode != MODE_BINARY or read or not _is_value_file(filename):
             raise _ForeignRow("a foreign value in the cache")
-        return super().fetch(mode, filename, value, False)
+        return _Disk.fetch(self, mode, filename, value, False)
 
     def remove(self, file_path: Any) -> None:
         """Delete a value's file; no other file."""
         if _is_value_file(file_path):
-            super().remove(file_path)
+            _Disk.remove(self, file_path)
 
 
 class Cache:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row
 
 from sfumato.database import Database, batches
 from sfumato.errors import InputError, NotFoundError, StoreError, TurnError
-from sfumato.index import TERMS_VERSION, searchable, terms
+from sfumato.index import TERMS_VERSION, filed_under
 from sfumato.reconcile import Stored
 from sfumato.records import Entry, State, ThreadState, from_microseconds, to_microseconds
 from sfumato.schema import calls, contents, revisions, threads, turns
@@ -45,12 +45,7 @@ def draft(turn: Turn, echo: bool) -> Draft:
     if turn.id is not None:
         check_name(turn.id, "turn id", TurnError)
     body = encode(turn)
-    return Draft(turn, body, digest(body), echo, () if echo else filed_under(turn))
-
-
-def filed_under(turn: Turn) -> tuple[str, ...]:
-    """The search terms of a turn."""
-    return tuple(terms(searchable(turn)))
+    return Draft(turn, body, digest(body), echo, () if echo else tuple(filed_under(turn)))
 
 
 def check_name(name: str, what: str, error: type[InputError] = InputError) -> None:

@@ -1,8 +1,8 @@
 """From words to search terms: what a turn is found by.
 
-``terms(text)`` gives the terms a text is filed under, ``query_terms(query)``
-those that a question looks for, ``searchable(turn)`` the text of a turn.
-Pure functions; they know nothing of storage or ranking.
+``terms(text)`` gives the terms a text is filed under, ``filed_under(turn)``
+those of a turn, ``query_terms(query)`` those that a question looks for. Pure
+functions; they know nothing of storage or ranking.
 
 One tokenizer for every script, so that no database's own matters:
 
@@ -53,6 +53,9 @@ _QUESTION_WORDS: Final = _words(
     mention mentioned talk talked ever just also many much get got"""
 )
 
+# Filed for turns that ask something.
+ASKS: Final = "?"
+
 # Pieces by which a long hexadecimal word is also found: git's 7 to 10, Docker's 12.
 _HASH_PREFIXES: Final = (7, 8, 10, 12)
 _LONGEST_SPLIT: Final = 3
@@ -76,7 +79,7 @@ _PIECE: Final = re.compile(_WORD)
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _POSSESSIVE: Final = re.compile(r"['’]s\b", re.IGNORECASE)
 _CASES: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_HEX: Final = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{16,}")
+_HEX: Final = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}")
 # Han, kana, Hangul; Thai, Lao, Burmese, Khmer, with their marks.
 _UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f"
@@ -89,24 +92,32 @@ _russian: Any = snowballstemmer.stemmer("russian")  # pyright: ignore[reportUnkn
 
 def terms(text: str) -> list[str]:
     """The terms a text is filed under, in order, repeats included."""
-    return [term for term in _terms(text, whole_runs=True) if term]
+    return _terms(text, whole_runs=True)
 
 
 def query_terms(query: str) -> list[str]:
     """The distinct terms a question looks for, in order."""
-    found = [t for t in _terms(query, whole_runs=False) if t and t not in _QUESTION_WORDS]
+    found = list(dict.fromkeys(_terms(query, whole_runs=False)))
     # A question of nothing but such words means them.
-    return list(dict.fromkeys(found or _terms(query, whole_runs=False)))
+    return [term for term in found if term not in _QUESTION_WORDS] or found
 
 
-def searchable(turn: Turn) -> str:
-    """The text by which a turn is found.
+def filed_under(turn: Turn) -> list[str]:
+    """Every term a turn is filed under: those of its text, and what it is.
 
-    Speaker's name, text, image captions, tool calls' names and arguments, and
-    tool results.
+    Its text is the speaker's name, text, image captions, tool calls' names and
+    arguments, and tool results. Two kinds of terms no text can hold say that
+    it asks something, and who said it.
     """
-    name = [turn.name] if turn.name else []
-    return "\n".join([*name, *_part_texts(turn.parts)])
+    name = turn.name or ""
+    text = "\n".join((name, *_part_texts(turn.parts)))
+    asks = [ASKS] if any(mark in text for mark in "?？؟") else []
+    return [*terms(text), *asks, *map(said_by, dict.fromkeys(terms(name)))]
+
+
+def said_by(term: str) -> str:
+    """The term of turns whose speaker's name holds ``term``."""
+    return f"@{term}"
 
 
 def _part_texts(parts: tuple[Part, ...]) -> Iterator[str]:
@@ -146,23 +157,28 @@ def _strings(value: Any) -> Iterator[str]:
             yield str(value)
 
 
-def _terms(text: str, *, whole_runs: bool) -> Iterator[str]:
+def _terms(text: str, *, whole_runs: bool) -> list[str]:
+    found: list[str] = []
     text = _THOUSANDS.sub("", _POSSESSIVE.sub("", _composed(text)))
     for compound in _COMPOUND.findall(text):
-        pieces = _PIECE.findall(compound)
-        if len(pieces) > 1:
-            yield _folded(compound)
-        for piece in pieces:
-            if piece.isascii():
-                yield from _word_terms(piece)
-            else:
-                yield from _script_terms(piece, whole_runs)
+        found.extend(_compound_terms(compound, whole_runs))
+    return found
 
 
 def _composed(text: str) -> str:
     if text.isascii():
         return text
     return unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+
+
+@lru_cache(maxsize=1 << 16)
+def _compound_terms(compound: str, whole_runs: bool) -> tuple[str, ...]:
+    """Terms of one word, or of words that are held together."""
+    pieces: list[str] = _PIECE.findall(compound)
+    found = [_folded(compound)] if len(pieces) > 1 else []
+    for piece in pieces:
+        found.extend(_word_terms(piece) if piece.isascii() else _script_terms(piece, whole_runs))
+    return tuple(found)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -174,7 +190,9 @@ def _word_terms(word: str) -> tuple[str, ...]:
             return ()
         return (stem(whole),)
     if _HEX.fullmatch(whole):
-        return (whole, *(whole[:length] for length in _HASH_PREFIXES))
+        # Its letters and digits are no words.
+        prefixes = _HASH_PREFIXES if len(whole) > max(_HASH_PREFIXES) else ()
+        return (whole, *(whole[:length] for length in prefixes))
     pieces = _CASES.findall(word)
     if not 1 < len(pieces) <= _LONGEST_SPLIT + sum(p.isalpha() for p in pieces) // 2:
         return (whole,)

@@ -31,8 +31,7 @@ from sfumato.database import Database, batches
 from sfumato.entries import Draft
 from sfumato.errors import ConflictError, InputError, NotFoundError
 from sfumato.forgetting import forgotten_with
-from sfumato.index import TERMS_VERSION, query_terms
-from sfumato.ranking import Collection
+from sfumato.index import TERMS_VERSION
 from sfumato.reconcile import Incoming
 from sfumato.records import (
     EVENT_KINDS,
@@ -383,9 +382,7 @@ class Journal:
         if not current:
             self.rebuild_index(thread)
         with self._reading(thread) as (connection, row):
-            collection = Collection(row.indexed_turns, row.indexed_terms)
-            wanted = dict.fromkeys(query_terms(query), 1.0)
-            found = postings.best(connection, row.thread_key, collection, wanted, self._salt, k)
+            found = postings.search(connection, row, query, self._salt, k)
             return [Hit(seq, score) for seq, score in found]
 
     def rebuild_index(self, thread: str | None = None) -> None:

@@ -5,25 +5,43 @@ are (thread, keyed hash of a term, turn), so the index holds no text, a search
 touches only its own thread, and statistics are the thread's own: what is found
 in one thread does not depend on the others.
 
-Knows nothing of turns' content or states: the journal files and removes.
+Knows nothing of turns' content: the journal files and removes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from sfumato.ranking import Collection, saturation, weight
-from sfumato.schema import postings
+from sfumato.database import batches
+from sfumato.index import ASKS, query_terms, said_by
+from sfumato.ranking import (
+    REACH,
+    Candidate,
+    Collection,
+    asked_times,
+    ranked,
+    saturation,
+    weight,
+)
+from sfumato.records import from_microseconds
+from sfumato.schema import postings, turns
 
 # Bits of a term's hash that are kept: SQLite stores such numbers in 6 bytes, and a
 # million distinct terms collide with a probability of 0.2 %.
 _HASH_BITS = 47
+
+# How many of the best turns by BM25 alone are looked at closely, with those around
+# them: so many for each that is asked for, and at least so many.
+_POOL_SHARE = 6
+_LEAST_POOL = 40
 
 
 @lru_cache(maxsize=1 << 17)
@@ -79,40 +97,101 @@ def clear(connection: Connection, thread_key: int) -> None:
     connection.execute(sa.delete(postings).where(postings.c.thread_key == thread_key))
 
 
-def best(
-    connection: Connection,
-    thread_key: int,
-    collection: Collection,
-    wanted: Mapping[str, float],
-    salt: str,
-    limit: int,
+def search(
+    connection: Connection, thread: Row[Any], query: str, salt: str, k: int
 ) -> list[tuple[int, float]]:
-    """The ``limit`` best turns as (seq, BM25 score), best first, later ones first among equals.
+    """The ``k`` best turns as (seq, score), best first."""
+    collection = Collection(thread.indexed_turns, thread.indexed_terms)
+    wanted = {_hashed(term, salt) for term in query_terms(query)}
+    mine = postings.c.thread_key == thread.thread_key
+    weights = {
+        term: weight(collection.turns, holders)
+        for term, holders in connection.execute(
+            sa.select(postings.c.term, sa.func.count())
+            .where(mine & postings.c.term.in_(wanted))
+            .group_by(postings.c.term)
+        )
+    }
+    if not weights or k < 1:
+        return []
+    seqs = _best(connection, mine, weights, collection, max(_LEAST_POOL, _POOL_SHARE * k))
+    speakers = {_hashed(said_by(term), salt) for term in query_terms(query)}
+    found = _candidates(connection, thread, _around(seqs), weights, speakers, collection, salt)
+    return ranked(found, asked_times(query))[:k]
 
-    ``wanted`` gives each term its importance.
-    """
-    hashes = {_hashed(term, salt): importance for term, importance in wanted.items()}
-    if not hashes or limit < 1:
-        return []
-    mine = (postings.c.thread_key == thread_key) & postings.c.term.in_(list(hashes))
-    holding = connection.execute(
-        sa.select(postings.c.term, sa.func.count()).where(mine).group_by(postings.c.term)
-    ).all()
-    if not holding:
-        return []
-    weights = {term: hashes[term] * weight(collection.turns, holders) for term, holders in holding}
+
+def _best(
+    connection: Connection,
+    mine: sa.ColumnElement[bool],
+    weights: Mapping[int, float],
+    collection: Collection,
+    limit: int,
+) -> Sequence[int]:
+    """The turns with the highest BM25 scores: those worth a closer look."""
     score = sa.func.sum(
-        sa.case(weights, value=postings.c.term)
+        sa.case(dict(weights), value=postings.c.term)
         * saturation(postings.c.frequency, postings.c.length, collection)
-    ).label("score")
-    found = connection.execute(
-        sa.select(postings.c.seq, score)
-        .where(mine)
+    )
+    query = (
+        sa.select(postings.c.seq)
+        .where(mine & postings.c.term.in_(list(weights)))
         .group_by(postings.c.seq)
         .order_by(score.desc(), postings.c.seq.desc())
         .limit(limit)
     )
-    return [(seq, float(value)) for seq, value in found]
+    return connection.execute(query).scalars().all()
+
+
+def _around(seqs: Iterable[int]) -> list[int]:
+    """These marks and those within reach of them, ascending."""
+    return sorted({near for seq in seqs for near in range(seq - REACH, seq + REACH + 1)})
+
+
+def _candidates(
+    connection: Connection,
+    thread: Row[Any],
+    seqs: Sequence[int],
+    weights: Mapping[int, float],
+    speakers: Set[int],
+    collection: Collection,
+    salt: str,
+) -> list[Candidate]:
+    """Those of the turns that hold a wanted term, with all that ranking asks."""
+    asking = _hashed(ASKS, salt)
+    worth: defaultdict[int, dict[int, float]] = defaultdict(dict)
+    asks: set[int] = set()
+    named: set[int] = set()
+    columns = (postings.c.term, postings.c.seq, postings.c.frequency, postings.c.length)
+    for some in batches(seqs):
+        query = sa.select(*columns).where(
+            (postings.c.thread_key == thread.thread_key)
+            & postings.c.term.in_([*weights, *speakers, asking])
+            & postings.c.seq.in_(some)
+        )
+        for term, seq, frequency, length in connection.execute(query):
+            if term in weights:
+                worth[seq][term] = weights[term] * saturation(frequency, length, collection)
+            if term in speakers:
+                named.add(seq)
+            if term == asking:
+                asks.add(seq)
+    times = _times(connection, thread, list(worth))
+    return [
+        Candidate(seq, time, worth[seq], seq in asks, seq in named) for seq, time in times.items()
+    ]
+
+
+def _times(connection: Connection, thread: Row[Any], seqs: Sequence[int]) -> dict[int, datetime]:
+    """When live turns were said; the index follows their states, but this is what counts."""
+    found: dict[int, datetime] = {}
+    for some in batches(sorted(seqs)):
+        query = sa.select(turns.c.seq, turns.c.time_us).where(
+            (turns.c.thread_key == thread.thread_key)
+            & turns.c.seq.in_(some)
+            & (turns.c.state == "live")
+        )
+        found |= {seq: from_microseconds(time_us) for seq, time_us in connection.execute(query)}
+    return found
 
 
 def stored(connection: Connection, thread_key: int) -> Iterator[tuple[int, int, int, int]]:

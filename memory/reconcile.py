@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sfumato.errors import ConflictError
 from sfumato.records import State
@@ -62,12 +62,14 @@ def plan(stored: Sequence[Stored], incoming: Sequence[Incoming]) -> Plan:
 
     An incoming turn matches the stored turn with its id, or, without an id,
     the next one in order with its digest. Of shelved turns only those with the
-    same digest match, and only in order. Raises ConflictError when an id comes
-    twice with different content.
+    same digest match, and only in order. A turn with an unknown id matches, in
+    order, one with its digest whose own id is missing: a history kept without
+    ids is given new ones each time it is sent. Raises ConflictError when an id
+    comes twice with different content.
     """
     _check_ids(incoming)
     current = [turn for turn in stored if turn.state != "shelved"]
-    kept = _with_shelved(_matches(current, incoming), stored, incoming)
+    kept = _filled(_matches(current, incoming), stored, incoming)
     if not _consistent(kept):
         kept = _consistent_prefix(kept)
     by_seq = {turn.seq: turn for turn in stored}
@@ -113,17 +115,21 @@ def _matches(current: Sequence[Stored], incoming: Sequence[Incoming]) -> list[in
     return found
 
 
-def _with_shelved(
+def _filled(
     found: Sequence[int | None], stored: Sequence[Stored], incoming: Sequence[Incoming]
 ) -> list[int | None]:
-    """Fill unmatched places with shelved turns that fit between their neighbours."""
-    waiting = _Waiting([turn for turn in stored if turn.state == "shelved"])
+    """Fill unmatched places with shelved or renamed turns that fit between their neighbours."""
+    matched = {seq for seq in found if seq is not None}
+    shelved = _Waiting([turn for turn in stored if turn.state == "shelved"])
+    renamed = _Waiting(
+        [turn for turn in stored if turn.state != "shelved" and turn.seq not in matched]
+    )
     filled: list[int | None] = []
     last = 0
     for turn, seq, ceiling in zip(incoming, found, _ceilings(found), strict=True):
         if seq is None:
-            seq = waiting.next(turn, last)
-            seq = seq if seq is not None and seq < ceiling else None
+            candidates = (shelved.next(turn, last), renamed.next(replace(turn, id=None), last))
+            seq = next((c for c in candidates if c is not None and c < ceiling), None)
         filled.append(seq)
         last = last if seq is None else seq
     return filled

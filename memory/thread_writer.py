@@ -21,7 +21,7 @@ from sfumato import postings
 from sfumato.database import Database
 from sfumato.entries import Draft
 from sfumato.forgetting import tombstone
-from sfumato.index import TERMS_VERSION
+from sfumato.index import TERMS_VERSION, filed_under
 from sfumato.records import Entry, State, to_microseconds
 from sfumato.schema import revisions
 from sfumato.turn import now
@@ -162,10 +162,10 @@ class ThreadWriter:
         rows.add_revision(self._connection, self._key, old, self._epoch)
 
     def _file_entries(self, some: Sequence[Entry]) -> None:
-        self._file([(e.seq, rows.filed_under(e.turn)) for e in some if not e.echo])
+        self._file([(e.seq, filed_under(e.turn)) for e in some if not e.echo])
 
     def _unfile(self, some: Sequence[Entry]) -> None:
-        filed = [(e.seq, rows.filed_under(e.turn)) for e in some if not e.echo]
+        filed = [(e.seq, filed_under(e.turn)) for e in some if not e.echo]
         postings.remove(self._connection, self._key, filed, self._salt)
         self._count(filed, -1)
 

@@ -17,7 +17,7 @@ from sfumato import entries as rows
 from sfumato import postings
 from sfumato.database import Database
 from sfumato.errors import StoreError
-from sfumato.index import TERMS_VERSION
+from sfumato.index import TERMS_VERSION, filed_under
 from sfumato.records import Problem
 from sfumato.schema import contents, revisions, threads, turns
 
@@ -72,7 +72,7 @@ def _thread_problems(connection: Connection, thread: Row[Any], salt: str) -> Ite
     expected = 1
     live = filed_turns = filed_terms = postings_sum = 0
     for first in range(1, thread.last_seq + 1, _BATCH):
-        filed: list[tuple[int, tuple[str, ...]]] = []
+        filed: list[tuple[int, list[str]]] = []
         for row in _some_turns(connection, thread, first):
             if row.seq != expected:
                 yield Problem(thread.name, expected, f"#{expected} to #{row.seq - 1} are missing")
@@ -86,7 +86,7 @@ def _thread_problems(connection: Connection, thread: Row[Any], salt: str) -> Ite
             if (row.former is None) == (row.state == "forgotten"):
                 yield from _state_problems(thread, row)
             if row.state == "live" and not row.echo:
-                filed.append((row.seq, rows.filed_under(entry.turn)))
+                filed.append((row.seq, filed_under(entry.turn)))
         filed_turns += sum(1 for _, found in filed if found)
         filed_terms += sum(len(found) for _, found in filed)
         postings_sum += _sum(postings.rows(filed, salt))
