@@ -18,7 +18,17 @@ from typing import Protocol
 from sfumato.errors import TurnError
 from sfumato.import_draft import Draft, Placed
 from sfumato.import_source import Node
-from sfumato.turn import Turn, decode, encode
+from sfumato.turn import (
+    Image,
+    Part,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Unknown,
+    decode,
+    encode,
+)
 
 
 class Exportable(Protocol):
@@ -56,6 +66,24 @@ def read_export(records: Sequence[Node]) -> list[Draft]:
 def _turn(record: Node) -> Placed:
     id, time, content = record["id"].string_or_none, record["time"].time, record["content"]
     try:
-        return Placed(decode(json.dumps(content.fields).encode(), id=id, time=time), record)
+        turn = decode(json.dumps(content.fields).encode(), id=id, time=time)
     except TurnError as problem:
         content.misfit(str(problem))
+    if not _is_sound(turn):
+        content.misfit("a field of the turn is of the wrong type")
+    return Placed(turn, record)
+
+
+def _is_sound(value: Turn | Part) -> bool:
+    """Whether fields are of their types, which decoding takes on trust."""
+    match value:
+        case Turn(_, parts, str() | None, metadata=dict(), extra=dict()):
+            return all(map(_is_sound, parts))
+        case Text(str(), dict()) | ToolCall(str(), str(), str(), dict()) | Unknown(str(), _):
+            return True
+        case Image(_, str() | None, str() | None, str() | None, dict()):
+            return True
+        case ToolResult(str(), parts, str() | None, bool(), dict()):
+            return all(map(_is_sound, parts))
+        case _:
+            return False

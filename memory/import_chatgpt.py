@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from sfumato.import_draft import Draft, Placed
-from sfumato.import_source import Node, is_object, without
+from sfumato.import_source import Node, is_object, kept, without
 from sfumato.turn import Image, Part, Role, Text, ToolCall, ToolResult, Turn, Unknown
 
 _ROLES: dict[str, Role] = {
@@ -134,7 +134,7 @@ def _call(message: Node, parts: Sequence[Part]) -> ToolCall:
         id=_call_id(message),
         name=message["recipient"].string,
         arguments=text if _is_json_object(text) else _wrapped(text),
-        extra=without({"language": content.get("language")}),
+        extra=kept("chatgpt", without({"language": content.get("language")})),
     )
 
 
@@ -192,7 +192,8 @@ def _part(part: Node) -> Iterator[Text | Image | Unknown]:
     match part["content_type"].value:
         case "image_asset_pointer":
             pointer = part["asset_pointer"].string
-            yield Image(url=pointer, extra=without(part.fields, "content_type", "asset_pointer"))
+            rest = without(part.fields, "content_type", "asset_pointer")
+            yield Image(url=pointer, extra=kept("chatgpt", rest))
         case "audio_transcription":
             yield from _text(part["text"].string)
         case _:

@@ -3,7 +3,7 @@
 Takes what ``messages_to_dict`` writes (``{"type": "human", "data": {…}}``) and
 what ``langchain_core.load.dumps`` writes (``{"lc": 1, "type": "constructor",
 …}``), alone, in lists, or under ``messages``; gives drafts. Fields without a
-place in a turn are kept in its ``extra``; content blocks of unknown kinds stay
+place in a turn are kept in its ``extra["langchain"]``; content blocks of unknown kinds stay
 verbatim as ``Unknown`` parts.
 
 Knows nothing about the langchain package, which it does not import.
@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from sfumato.import_draft import Draft, Placed
-from sfumato.import_source import Node, first_time, is_list, is_object, without
+from sfumato.import_source import Node, first_time, is_list, is_object, kept, without
 from sfumato.turn import (
     Image,
     JsonObject,
@@ -76,11 +76,11 @@ def _turn(message: Node) -> Placed:
     role = _ROLES.get(kind)
     if role is None:
         message.misfit(f"messages of type {kind!r} cannot be imported")
-    extra = without(data.fields, *(_KNOWN_TOOL if role == "tool" else _KNOWN))
+    rest = without(data.fields, *(_KNOWN_TOOL if role == "tool" else _KNOWN))
     parts = list(_content(data["content"]))
     match role:
         case "assistant":
-            parts = _with_calls(parts, data, extra)
+            parts = _with_calls(parts, data, rest)
         case "tool":
             parts = [_result(parts, data)]
         case _:
@@ -91,9 +91,14 @@ def _turn(message: Node) -> Placed:
         name=data["name"].string_or_none,
         time=first_time(message),
         id=data["id"].identifier,
-        extra={key: value for key, value in extra.items() if value not in ({}, [])},
+        extra=_extra({key: value for key, value in rest.items() if value not in ({}, [])}),
     )
     return Placed(turn, message)
+
+
+def _extra(fields: JsonObject, *known: str) -> JsonObject:
+    """The fields that a turn or part has no place for."""
+    return kept("langchain", without(fields, *known))
 
 
 def _unwrapped(message: Node) -> tuple[str, Node]:
@@ -127,7 +132,7 @@ def _content(content: Node) -> Iterator[Part]:
 def _block(block: Node) -> Part:
     match block.fields.get("type"):
         case "text":
-            return Text(block["text"].string, without(block.fields, "type", "text"))
+            return Text(block["text"].string, _extra(block.fields, "type", "text"))
         case "image" | "image_url":
             return _image(block)
         case "tool_use" | "tool_call":
@@ -149,7 +154,7 @@ def _image(block: Node) -> Image | Unknown:
     if isinstance(url, str) and (inline := _DATA_URL.fullmatch(url)):
         media_type, encoded = inline["media_type"], inline["data"]
     media = media_type if isinstance(media_type, str) else None
-    extra = without(source, *_IMAGE_FIELDS)
+    extra = _extra(source, *_IMAGE_FIELDS)
     if isinstance(encoded, str):
         try:
             return Image(base64.b64decode(encoded), media_type=media, extra=extra)
@@ -160,14 +165,14 @@ def _image(block: Node) -> Image | Unknown:
     return Unknown("langchain", block.value)
 
 
-def _with_calls(parts: list[Part], data: Node, extra: JsonObject) -> list[Part]:
+def _with_calls(parts: list[Part], data: Node, rest: JsonObject) -> list[Part]:
     """The parts and the calls listed beside them, each call once.
 
     Anthropic models' calls stand in the content too. Where OpenAI's raw calls
     are there, their arguments are the model's own JSON text.
     """
     present = {part.id for part in parts if isinstance(part, ToolCall)}
-    exact = _raw_arguments(extra)
+    exact = _raw_arguments(rest)
     for listed in ("tool_calls", "invalid_tool_calls"):
         for call in data[listed] if data[listed].value is not None else ():
             made = _call(call, call["args"], exact)
@@ -176,9 +181,9 @@ def _with_calls(parts: list[Part], data: Node, extra: JsonObject) -> list[Part]:
     return parts
 
 
-def _raw_arguments(extra: JsonObject) -> dict[str, str]:
-    """Arguments as text by call id; the raw calls they were read from leave ``extra``."""
-    additional = extra.get("additional_kwargs")
+def _raw_arguments(rest: JsonObject) -> dict[str, str]:
+    """Arguments as text by call id; the raw calls they were read from leave ``rest``."""
+    additional = rest.get("additional_kwargs")
     if not is_object(additional) or not is_list(additional.get("tool_calls")):
         return {}
     found: dict[str, str] = {}
@@ -188,7 +193,7 @@ def _raw_arguments(extra: JsonObject) -> dict[str, str]:
                 found[id] = arguments
             case _:
                 return {}
-    extra["additional_kwargs"] = without(additional, "tool_calls")
+    rest["additional_kwargs"] = without(additional, "tool_calls")
     return found
 
 
@@ -197,7 +202,7 @@ def _call(call: Node, arguments: Node, exact: Mapping[str, str] | None = None) -
     text = "{}" if arguments.value is None else arguments.value
     if not isinstance(text, str):
         text = json.dumps(text, ensure_ascii=False)
-    extra = without(call.fields, "id", "name", "args", "input", "type")
+    extra = _extra(call.fields, "id", "name", "args", "input", "type")
     name = call["name"].string_or_none or ""
     return ToolCall(id, name, (exact or {}).get(id, text), extra)
 

@@ -3,9 +3,9 @@
 Takes samples of the LoCoMo benchmark (Maharana et al., ACL 2024,
 github.com/snap-research/locomo: ``sample_id`` and ``conversation`` with
 ``session_1``, ``session_1_date_time`` …), gives one draft a sample: speaker_a
-is the user, speaker_b the assistant, a shared picture an image with its
-caption. A turn's id is its ``dia_id`` and the sample's, like
-``D1:3@conv-26``, so that the benchmark's evidence can be matched.
+is the user, speaker_b the assistant, a shared picture its caption. A turn's
+id is its ``dia_id`` and the sample's, like ``D1:3@conv-26``, so that the
+benchmark's evidence can be matched.
 
 Knows nothing about the benchmark's questions.
 """
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sfumato.import_draft import Draft, Placed
-from sfumato.import_source import Node, without
+from sfumato.import_source import Node, kept, without
 from sfumato.turn import Part, Role, Text, Turn
 
 _SESSION = re.compile(r"session_(\d+)")
@@ -66,7 +66,7 @@ def _turn(
         name=speaker,
         time=time,
         id="@".join(names) if said["dia_id"].value is not None else None,
-        extra=without(said.fields, *_KNOWN),
+        extra=kept("locomo", without(said.fields, *_KNOWN)),
     )
     return Placed(turn, said)
 
@@ -75,7 +75,7 @@ def _picture(said: Node) -> Iterator[Part]:
     """The shared picture, as its caption: the data holds no pixels and its links are dead."""
     caption, urls = said["blip_caption"].string_or_none, said["img_url"].value
     if caption is not None or urls is not None:
-        extra = without({"query": said["query"].value, "img_url": urls})
+        extra = kept("locomo", without({"query": said["query"].value, "img_url": urls}))
         yield Text(f"[image: {caption or 'no caption'}]", extra)
 
 

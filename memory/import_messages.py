@@ -3,20 +3,21 @@
 Takes records that are either messages (``{"role": …}``, together one
 conversation) or conversations (``{"messages": […]}`` or a bare list of
 messages), gives drafts. The messages themselves are translated by the
-adapters; this module adds ids, times and places.
+adapters, one turn each; this module adds ids, times and places.
 
 Knows nothing about what is inside a message.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from sfumato.errors import TurnError
 from sfumato.import_draft import Draft, Placed
-from sfumato.import_source import TIME_FIELDS, Node, first_time, is_list
+from sfumato.import_source import TIME_FIELDS, Misfit, Node, first_time, is_list
 from sfumato.turn import Turn
 
 Translate: TypeAlias = Callable[[Sequence[dict[str, Any]]], list[Turn]]
@@ -24,66 +25,71 @@ Translate: TypeAlias = Callable[[Sequence[dict[str, Any]]], list[Turn]]
 _NAME_FIELDS = ("thread", "name", "title")
 _OWN_FIELDS = {"id", *TIME_FIELDS}
 
+# How the adapters name a place: `messages[3].content: expected a list, found int`.
+_COMPLAINT = re.compile(r"messages\[(?P<index>\d+)\](?P<path>[^:]*): (?P<reason>.*)", re.DOTALL)
+
 
 def read_openai(records: Sequence[Node]) -> list[Draft]:
     """Chat Completions messages: fine-tuning files, message logs, request bodies."""
-    return _read(records, _translator("openai"))
+    # Imported late: adapters stand above the core and import it.
+    from sfumato.adapters.openai import turns_from_openai
+
+    return _read(records, turns_from_openai)
 
 
 def read_anthropic(records: Sequence[Node]) -> list[Draft]:
     """Messages API requests; a ``system`` prompt becomes the first turn."""
-    return _read(records, _translator("anthropic"))
-
-
-def _translator(format: Literal["openai", "anthropic"]) -> Translate:
-    # Imported late: adapters stand above the core and import it.
-    if format == "openai":
-        from sfumato.adapters.openai import turns_from_openai
-
-        return turns_from_openai
     from sfumato.adapters.anthropic import turns_from_anthropic
 
-    return turns_from_anthropic
+    drafts = _read(records, turns_from_anthropic)
+    for record, draft in zip(records, drafts, strict=False):
+        system = record["system"] if not is_list(record.value) else Node(None)
+        if system.value is None:
+            continue
+        try:
+            turns = turns_from_anthropic({"system": system.value, "messages": []})
+        except TurnError as problem:
+            raise Misfit(Node(None, line=record.line), str(problem)) from problem
+        draft.turns[:0] = [Placed(turn, system) for turn in turns]
+    return drafts
 
 
 def _read(records: Sequence[Node], translate: Translate) -> list[Draft]:
     if "role" in records[0]:
-        return [Draft([placed for record in records for placed in _turns(record, translate)])]
+        return [Draft(_placed(records, translate))]
     return [_conversation(record, translate) for record in records]
 
 
 def _conversation(record: Node, translate: Translate) -> Draft:
     if is_list(record.value):
-        return Draft([placed for message in record for placed in _turns(message, translate)])
+        return Draft(_placed(list(record), translate))
     if "messages" not in record:
         record.misfit('expected an object with "messages"')
-    draft = Draft(
+    return Draft(
+        _placed(list(record["messages"]), translate),
         name=next((n for f in _NAME_FIELDS if (n := record[f].string_or_none)), None),
         id=record["id"].identifier,
         started=first_time(record),
     )
-    system = record["system"]
-    if system.value is not None:
-        message = Node({"role": "system", "content": system.value}, system.path, system.line)
-        draft.turns += _turns(message, translate)
-    for message in record["messages"]:
-        draft.turns += _turns(message, translate)
-    return draft
 
 
-def _turns(message: Node, translate: Translate) -> list[Placed]:
-    """One message's turns: several where a message both answers tools and speaks."""
-    time = first_time(message)
-    id = message["id"].identifier
+def _placed(messages: Sequence[Node], translate: Translate) -> list[Placed]:
+    given = [{k: v for k, v in m.fields.items() if k not in _OWN_FIELDS} for m in messages]
     try:
-        turns = translate([{k: v for k, v in message.fields.items() if k not in _OWN_FIELDS}])
+        turns = translate(given)
     except TurnError as problem:
-        message.misfit(str(problem))
+        raise _located(problem, messages) from problem
     return [
-        Placed(replace(turn, time=time, id=_numbered(id, place)), message)
-        for place, turn in enumerate(turns, 1)
+        Placed(replace(turn, time=first_time(message), id=message["id"].identifier), message)
+        for turn, message in zip(turns, messages, strict=True)
     ]
 
 
-def _numbered(id: str | None, place: int) -> str | None:
-    return id if id is None or place == 1 else f"{id}.{place}"
+def _located(problem: TurnError, messages: Sequence[Node]) -> Misfit:
+    """The adapter's complaint with the message's place in the file."""
+    found = _COMPLAINT.fullmatch(str(problem))
+    if found is None:
+        return Misfit(Node(None), str(problem))
+    message = messages[int(found["index"])]
+    path = (message.path + found["path"]).removeprefix(".")
+    return Misfit(Node(None, path, message.line), found["reason"])

@@ -131,6 +131,11 @@ def without(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {k: v for k, v in fields.items() if k not in names and v is not None}
 
 
+def kept(format: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields as a turn's or part's ``extra``: under the format's name, where adapters look."""
+    return {format: fields} if fields else {}
+
+
 def load(path: str | Path) -> list[Node]:
     """The records of a file: its lines (JSON Lines), its elements (a JSON list), or itself.
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sfumato.export import export_jsonl
 from sfumato.importers import read_conversations
+from sfumato.journal import Journal
 
 DEMO = Path(__file__).parents[2] / "benchmarks" / "demo"
 
@@ -31,6 +33,18 @@ def test_it_imports_with_its_ids_and_times(messages):
     times = [turn.time for turn in conversation.turns]
     assert times == sorted(times)
     assert (times[-1] - times[0]).days > 40
+
+
+def test_importing_it_twice_adds_nothing(tmp_path):
+    journal = Journal(f"sqlite:///{tmp_path / 'demo.db'}")
+    for _ in range(2):
+        (conversation,) = read_conversations(DEMO / "conversation.jsonl")
+        journal.append("demo", conversation.turns)
+    assert journal.state("demo").last_seq == 473
+    lines = "".join(line + "\n" for line in export_jsonl(journal.entries("demo")))
+    journal.close()
+    (tmp_path / "demo.jsonl").write_text(lines, "ascii")
+    assert read_conversations(tmp_path / "demo.jsonl")[0].turns == conversation.turns
 
 
 def test_every_tool_call_is_answered_before_anyone_speaks_again(messages):

@@ -1,5 +1,6 @@
 """Files of every format, good and bad, as conversations."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -341,16 +342,16 @@ def test_a_langchain_dump_keeps_calls_images_and_unknown_fields(write):
     assert ai.parts == (
         ToolCall("c1", "f", '{"a": 1}'),
         ToolCall("c2", "g", '{"b":  2}'),
-        ToolCall("c3", "h", "{broken", {"error": "not JSON"}),
+        ToolCall("c3", "h", "{broken", {"langchain": {"error": "not JSON"}}),
     )
-    assert ai.extra == {"additional_kwargs": {"refusal": "no"}}
+    assert ai.extra == {"langchain": {"additional_kwargs": {"refusal": "no"}}}
     assert tool.parts == (ToolResult("c1", (Text("gone"),), is_error=True),)
-    assert tool.extra == {"artifact": {"x": 1}}
+    assert tool.extra == {"langchain": {"artifact": {"x": 1}}}
     assert picture.parts == (
         Text("look"),
         Image(b"hi", media_type="image/png"),
         Image(b"hi", media_type="image/gif"),
-        Image(url="https://a.example", extra={"detail": "low"}),
+        Image(url="https://a.example", extra={"langchain": {"detail": "low"}}),
         Unknown("langchain", {"type": "audio", "base64": "aGk="}),
     )
 
@@ -465,7 +466,7 @@ def test_a_chatgpt_export_follows_the_branch_that_was_read_last(write):
 def test_chatgpt_tool_messages_answer_the_call_before_them(write):
     _, call, answer, _, quote, think = only(write([CHATGPT])).turns
     assert call.parts == (
-        ToolCall("call", "python", '{"input": "print(2+2)"}', {"language": "python"}),
+        ToolCall("call", "python", '{"input": "print(2+2)"}', {"chatgpt": {"language": "python"}}),
     )
     assert answer.parts == (
         ToolResult("call", (Text("4"), Image(url="file-service://f1")), "python"),
@@ -550,7 +551,7 @@ def test_a_locomo_sample_is_a_conversation_with_sessions_in_order(write):
     assert conversation.turns[0].time == datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
     assert conversation.turns[3].time == datetime(2023, 6, 3, 0, 5, tzinfo=UTC)
     found = {"query": "dog", "img_url": ["https://example.org/dog.jpg"]}
-    assert conversation.turns[1].parts == (Text("nice"), Text("[image: a dog]", found))
+    assert conversation.turns[1].parts == (Text("nice"), Text("[image: a dog]", {"locomo": found}))
     assert conversation.turns[2].text == "more\n[image: a cat]"
 
 
@@ -621,3 +622,46 @@ def test_a_damaged_export_line_is_named(write):
     error = failure(write(f"{good}\n{bad}\n"))
     assert error.line == 2
     assert "poem" in error.reason
+
+
+# Damage
+
+BLOCKS = {"role": "user", "content": [{"type": "text", "text": "x"}]}
+KEPT = Kept("a", datetime(2026, 1, 1, tzinfo=UTC), Turn("user", (Text("x"),)))
+GOOD = {
+    "openai": {"messages": [HELLO | {"id": "a", "time": 1}, ANSWER]},
+    "anthropic": {"system": "s", "messages": [BLOCKS, ANSWER]},
+    "langchain": LANGCHAIN,
+    "chatgpt": [CHATGPT],
+    "locomo": LOCOMO,
+    "sfumato": json.loads(next(export_jsonl([KEPT]))),
+}
+WRONG = [None, 7, "x", [None], {"type": 5}]
+
+
+def places(value, path=()):
+    yield path
+    items = value.items() if isinstance(value, dict) else ()
+    for key, item in enumerate(value) if isinstance(value, list) else items:
+        yield from places(item, (*path, key))
+
+
+def replaced(value, path, by):
+    if not path:
+        return by
+    copy = value.copy()
+    copy[path[0]] = replaced(value[path[0]], path[1:], by)
+    return copy
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+def test_one_wrong_value_anywhere_is_read_or_refused_but_never_a_crash(write, format, wrong):
+    for path in places(GOOD[format]):
+        file = write(replaced(GOOD[format], path, wrong))
+        for named in (None, format):
+            with contextlib.suppress(ImportFileError):
+                for conversation in read_conversations(file, named):
+                    assert all(
+                        turn.id and isinstance(turn.text, str) for turn in conversation.turns
+                    )
