@@ -39,6 +39,31 @@ class Draft:
     terms: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A stored turn without its content."""
+
+    seq: int
+    id: str
+    time: datetime
+    digest: str
+    state: State
+    echo: bool
+    former: str | None
+
+    def stored(self) -> Stored:
+        """As reconciling sees it: an emptied turn also answers to the digest it had."""
+        aliases = (self.digest,) if self.former is None else (self.digest, self.former)
+        return Stored(self.seq, self.id, self.state, aliases)
+
+    def entry(self, same: Draft) -> Entry | None:
+        """The live entry, given a draft with its content; None if the content is not that."""
+        if self.former is not None or self.digest != same.digest:
+            return None
+        turn = replace(same.turn, id=self.id, time=self.time)
+        return Entry(self.seq, self.id, self.time, turn, self.digest, "live", self.echo)
+
+
 def draft(turn: Turn, echo: bool) -> Draft:
     """Check and encode a turn. Raises TurnError if it cannot be stored."""
     check(turn)
@@ -318,11 +343,15 @@ def add_revision(connection: Connection, thread_key: int, old: Entry, epoch: int
     connection.execute(sa.insert(revisions).from_select(names, sa.select(*columns).where(mine)))
 
 
-def stored_turns(connection: Connection, thread: Row[Any]) -> list[Stored]:
-    """Every turn as reconciling sees it, by mark; contents are not read."""
-    columns = (turns.c.seq, turns.c.turn_id, turns.c.state, turns.c.digest, turns.c.former)
-    query = sa.select(*columns).where(turns.c.thread_key == thread.thread_key).order_by(turns.c.seq)
-    return [
-        Stored(seq, turn_id, state, (digest,) if former is None else (digest, former))
-        for seq, turn_id, state, digest, former in connection.execute(query)
-    ]
+def outlines(connection: Connection, thread: Row[Any]) -> dict[int, Outline]:
+    """Every turn without its content, by ascending mark."""
+    columns = (turns.c.seq, turns.c.turn_id, turns.c.time_us, turns.c.digest)
+    query = (
+        sa.select(*columns, turns.c.state, turns.c.echo, turns.c.former)
+        .where(turns.c.thread_key == thread.thread_key)
+        .order_by(turns.c.seq)
+    )
+    return {
+        seq: Outline(seq, id_, from_microseconds(time_us), digest, state, bool(echo), former)
+        for seq, id_, time_us, digest, state, echo, former in connection.execute(query)
+    }

@@ -16,22 +16,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from sfumato import entries as rows
-from sfumato import layout_store, postings, reconcile, verify
-from sfumato.database import Database, batches
+from sfumato import layout_store, postings, reconcile
+from sfumato.database import batches
 from sfumato.entries import Draft
-from sfumato.errors import ConflictError, InputError, NotFoundError
+from sfumato.errors import ConflictError, InputError
 from sfumato.forgetting import forgotten_with
 from sfumato.index import TERMS_VERSION
+from sfumato.journal_reader import JournalReader
 from sfumato.reconcile import Incoming
 from sfumato.records import (
     EVENT_KINDS,
@@ -43,10 +42,10 @@ from sfumato.records import (
     Problem,
     Reconciled,
     ThreadState,
-    from_microseconds,
     to_microseconds,
+    to_utc,
 )
-from sfumato.schema import OF_THREAD, contents, events, read_meta, revisions, threads, turns
+from sfumato.schema import OF_THREAD, contents, events, revisions, turns
 from sfumato.thread_writer import ThreadWriter
 from sfumato.turn import Turn, new_id, now
 
@@ -66,7 +65,7 @@ def _no_echo(_turn: Turn) -> bool:
     return False
 
 
-class Journal:
+class Journal(JournalReader):
     """Threads of turns in a store; created or migrated when it is opened.
 
     ``url`` is ``sqlite:///file.db`` or ``postgresql+psycopg://…``. Raises
@@ -79,116 +78,6 @@ class Journal:
         >>> journal.search("alice", "which flight?", 3)[0].seq
         1
     """
-
-    def __init__(self, url: str = "sqlite:///sfumato.db") -> None:
-        self._database = Database(url)
-        with self._database.reading() as connection:
-            self._salt = read_meta(connection, "salt") or ""
-
-    def close(self) -> None:
-        """Close the connections to the store."""
-        self._database.close()
-
-    # -- reading ---------------------------------------------------------------
-
-    def threads(self) -> list[ThreadState]:
-        """Where each thread stands, oldest thread first."""
-        with self._database.reading() as connection:
-            found = connection.execute(sa.select(threads).order_by(threads.c.thread_key))
-            return [rows.thread_state(row) for row in found]
-
-    def state(self, thread: str) -> ThreadState:
-        """Where a thread stands. Raises NotFoundError."""
-        with self._database.reading() as connection:
-            return rows.thread_state(rows.find_thread(connection, thread))
-
-    def entries(
-        self, thread: str, first: int = 1, last: int | None = None, *, live_only: bool = True
-    ) -> list[Entry]:
-        """Entries from mark ``first`` to ``last`` inclusive, ascending.
-
-        ``live_only`` leaves out shelved and forgotten turns. Raises NotFoundError.
-        """
-
-        def narrow(query: sa.Select[Any]) -> sa.Select[Any]:
-            query = query.where(turns.c.seq >= first).order_by(turns.c.seq)
-            query = query if last is None else query.where(turns.c.seq <= last)
-            return query.where(turns.c.state == "live") if live_only else query
-
-        with self._reading(thread) as (connection, row):
-            return rows.select_entries(connection, row, narrow)
-
-    def iter_entries(
-        self, thread: str, first: int = 1, *, live_only: bool = True, batch: int = 500
-    ) -> Iterator[Entry]:
-        """Entries from mark ``first`` on, read ``batch`` marks at a time.
-
-        Each batch is one moment of the store; no transaction stays open between.
-        """
-        last = self.state(thread).last_seq
-        for start in range(first, last + 1, batch):
-            end = min(start + batch - 1, last)
-            yield from self.entries(thread, start, end, live_only=live_only)
-
-    def get(self, thread: str, seqs: Iterable[int]) -> list[Entry]:
-        """The entries with these marks, in any state, ascending. Raises NotFoundError."""
-        with self._reading(thread) as (connection, row):
-            return rows.numbered(connection, row, seqs)
-
-    def by_id(self, thread: str, turn_id: str) -> Entry:
-        """The live entry with this turn id. Raises NotFoundError."""
-        with self._reading(thread) as (connection, row):
-            found = rows.holding_ids(connection, row, [turn_id])
-        if turn_id not in found or found[turn_id].state != "live":
-            raise NotFoundError(f"thread {thread!r} has no live turn with the id {turn_id!r}")
-        return found[turn_id]
-
-    def between(
-        self, thread: str, since: datetime | None, until: datetime | None, limit: int
-    ) -> list[Entry]:
-        """Live entries with since <= time < until, by time; at most ``limit``."""
-
-        def narrow(query: sa.Select[Any]) -> sa.Select[Any]:
-            query = query.where(turns.c.state == "live")
-            if since is not None:
-                query = query.where(turns.c.time_us >= to_microseconds(_utc(since)))
-            if until is not None:
-                query = query.where(turns.c.time_us < to_microseconds(_utc(until)))
-            return query.order_by(turns.c.time_us, turns.c.seq).limit(limit)
-
-        with self._reading(thread) as (connection, row):
-            return rows.select_entries(connection, row, narrow)
-
-    def changed_since(self, thread: str, epoch: int) -> list[int]:
-        """Marks of turns whose content or state changed after ``epoch``, ascending."""
-        with self._reading(thread) as (connection, row):
-            query = (
-                sa.select(turns.c.seq)
-                .where(turns.c.thread_key == row.thread_key, turns.c.changed_epoch > epoch)
-                # Spelled like this, the index of changed turns serves.
-                .where(sa.text("changed_epoch > 0"))
-                .order_by(turns.c.seq)
-            )
-            return list(connection.execute(query).scalars())
-
-    def revisions(self, thread: str, seq: int) -> list[Turn]:
-        """The former contents of an edited turn, oldest first. Raises NotFoundError."""
-        with self._reading(thread) as (connection, row):
-            [current] = rows.numbered(connection, row, [seq])
-            found = connection.execute(
-                sa.select(revisions, contents.c.body)
-                .outerjoin(contents, revisions.c.content_key == contents.c.content_key)
-                .where(revisions.c.thread_key == row.thread_key, revisions.c.seq == seq)
-                .order_by(revisions.c.epoch)
-            )
-            return [
-                replace(
-                    rows.content(thread, seq, each.body, None),
-                    id=current.id,
-                    time=from_microseconds(each.time_us),
-                )
-                for each in found
-            ]
 
     # -- adding and changing ----------------------------------------------------
 
@@ -271,18 +160,25 @@ class Journal:
             Incoming(each.turn.id, (each.digest, self._keyed(each.digest))) for each in drafts
         ]
         with self._writing(thread, create=True) as (connection, writer):
-            plan = reconcile.plan(rows.stored_turns(connection, writer.row), incoming)
+            outlines = rows.outlines(connection, writer.row)
+            plan = reconcile.plan([each.stored() for each in outlines.values()], incoming)
             writer.shelve(rows.numbered(connection, writer.row, plan.shelved))
             writer.restore(rows.numbered(connection, writer.row, plan.restored))
+            edited = dict(plan.edited)
+            old = {e.seq: e for e in rows.numbered(connection, writer.row, edited)}
+            found = {seq: writer.replace(old[seq], drafts[i]) for seq, i in plan.edited}
             kept = [seq for seq in plan.kept if seq is not None]
-            found = {each.seq: each for each in rows.numbered(connection, writer.row, kept)}
-            for seq, index in plan.edited:
-                found[seq] = writer.replace(found[seq], drafts[index])
-            new = [drafts[index] for index in plan.appended]
+            for seq, draft in zip(kept, drafts, strict=False):
+                # What is stored is what was given, so it need not be read.
+                if seq not in found and (same := outlines[seq].entry(draft)):
+                    found[seq] = same
+            tombstones = rows.numbered(connection, writer.row, set(kept) - found.keys())
+            found |= {each.seq: each for each in tombstones}
+            new = drafts[len(kept) :]
             appended = writer.add([(each.turn.id or new_id(), each) for each in new])
             return Reconciled(
                 appended=[each.seq for each in appended],
-                edited=[seq for seq, _ in plan.edited],
+                edited=sorted(edited),
                 shelved=plan.shelved,
                 restored=plan.restored,
                 entries=[*(found[seq] for seq in kept), *appended],
@@ -347,7 +243,7 @@ class Journal:
             row = rows.find_thread(connection, thread, lock=True)
             rows.numbered(connection, row, [seq])
             n = row.events + 1
-            made = Event(n, seq, kind, value, _utc(time or now()), row.last_seq)
+            made = Event(n, seq, kind, value, to_utc(time or now()), row.last_seq)
             connection.execute(
                 sa.insert(events).values(
                     thread_key=row.thread_key,
@@ -361,19 +257,6 @@ class Journal:
             )
             rows.change_thread(connection, row.thread_key, events=n)
             return made
-
-    def events(self, thread: str, after: int = 0) -> list[Event]:
-        """Events numbered above ``after``, in order. Raises NotFoundError."""
-        with self._reading(thread) as (connection, row):
-            query = (
-                sa.select(events)
-                .where(events.c.thread_key == row.thread_key, events.c.n > after)
-                .order_by(events.c.n)
-            )
-            return [
-                Event(e.n, e.seq, e.kind, e.value, from_microseconds(e.time_us), e.at_seq)
-                for e in connection.execute(query)
-            ]
 
     def search(self, thread: str, query: str, k: int) -> list[Hit]:
         """The ``k`` live turns, echoes left out, that best match a question, best first."""
@@ -390,11 +273,6 @@ class Journal:
         for name in [each.thread for each in self.threads()] if thread is None else [thread]:
             with self._writing(name) as (_, writer):
                 writer.rebuild_index()
-
-    def load_layout(self, thread: str, key: str) -> LayoutRow | None:
-        """The committed layout of that key, or None. Raises NotFoundError."""
-        with self._reading(thread) as (connection, row):
-            return layout_store.load(connection, row, key)
 
     def commit_layout(
         self,
@@ -416,30 +294,16 @@ class Journal:
         """
         with self._database.writing() as connection:
             row = rows.find_thread(connection, thread, lock=True)
-            made = LayoutRow(key, expected_version + 1, epoch, last_seq, state, _utc(now))
+            made = LayoutRow(key, expected_version + 1, epoch, last_seq, state, to_utc(now))
             return layout_store.commit(connection, row, made)
-
-    def layouts(self, thread: str) -> list[LayoutRow]:
-        """All committed layouts of a thread, by key. Raises NotFoundError."""
-        with self._reading(thread) as (connection, row):
-            return layout_store.load_all(connection, row)
 
     def drop_layouts(self, thread: str, unused_since: datetime) -> int:
         """Drop layouts last committed before then; how many. Raises NotFoundError."""
         with self._database.writing() as connection:
             row = rows.find_thread(connection, thread, lock=True)
-            return layout_store.drop(connection, row, _utc(unused_since))
-
-    def verify(self, thread: str | None = None) -> list[Problem]:
-        """Check the store, or one thread, against itself; what is wrong. Raises NotFoundError."""
-        return verify.problems(self._database, self._salt, thread)
+            return layout_store.drop(connection, row, to_utc(unused_since))
 
     # -- transactions --------------------------------------------------------------
-
-    @contextmanager
-    def _reading(self, thread: str) -> Generator[tuple[Connection, Row[Any]]]:
-        with self._database.reading() as connection:
-            yield connection, rows.find_thread(connection, thread)
 
     @contextmanager
     def _writing(
@@ -490,9 +354,3 @@ def _distinct(drafts: Sequence[Draft]) -> list[Draft]:
         if each.turn.id is not None:
             seen.add((each.turn.id, each.digest))
     return kept
-
-
-def _utc(time: datetime) -> datetime:
-    if time.tzinfo is None:
-        raise InputError(f"time {time.isoformat()} has no time zone: pass an aware datetime")
-    return time.astimezone(UTC)

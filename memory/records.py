@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias, get_args
 
+from sfumato.errors import InputError
 from sfumato.turn import Turn
 
 State: TypeAlias = Literal["live", "shelved", "forgotten"]
@@ -115,6 +116,13 @@ class Problem:
     thread: str | None
     seq: int | None
     what: str
+
+
+def to_utc(time: datetime) -> datetime:
+    """An aware time in UTC. Raises InputError for a naive one."""
+    if time.tzinfo is None:
+        raise InputError(f"time {time.isoformat()} has no time zone: pass an aware datetime")
+    return time.astimezone(UTC)
 
 
 def to_microseconds(time: datetime) -> int:
