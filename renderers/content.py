@@ -15,10 +15,9 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from io import BytesIO
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from PIL import Image as Pixels
 from PIL import ImageOps
@@ -31,6 +30,7 @@ _NAME_CHARACTERS = 24
 
 # Larger images are not decoded: a few bytes can claim any size.
 _MOST_PIXELS = 64_000_000
+_KEPT_THUMBNAILS = 512
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 
 _FENCE = re.compile(r"\s*(```|~~~)")
@@ -228,7 +228,7 @@ def _image(part: Image, room: PictureRoom) -> Iterator[Paragraph]:
         words[2] = ""
     picture = None
     if part.data is not None:
-        size, picture = _thumbnail(_Bytes(part.data), room)
+        size, picture = _thumbnail(part.data, room)
         if size is not None:
             words.append(f"{size[0]}x{size[1]}")
     if picture is not None:
@@ -236,45 +236,48 @@ def _image(part: Image, room: PictureRoom) -> Iterator[Paragraph]:
     yield Paragraph("prose", " ".join(filter(None, words)), "[image]")
 
 
-class _Bytes:
-    """Image bytes as a cache key that costs a hash, not the bytes."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-        self._digest = sha256(content).digest()
-
-    def __hash__(self) -> int:
-        return hash(self._digest)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Bytes) and self._digest == other._digest
+_Decoded: TypeAlias = tuple[tuple[int, int] | None, Picture | None]
+_decoded: dict[tuple[bytes, PictureRoom], _Decoded] = {}
 
 
-@lru_cache(maxsize=256)
-def _thumbnail(encoded: _Bytes, room: PictureRoom) -> tuple[tuple[int, int] | None, Picture | None]:
+def _thumbnail(encoded: bytes, room: PictureRoom) -> _Decoded:
+    """_decode, remembered by the image's hash (the image itself is not kept)."""
+    key = (sha256(encoded).digest(), room)
+    found = _decoded.get(key)
+    if found is None:
+        if len(_decoded) >= _KEPT_THUMBNAILS:
+            _decoded.clear()
+        found = _decoded[key] = _decode(encoded, room)
+    return found
+
+
+def _decode(encoded: bytes, room: PictureRoom) -> _Decoded:
     """(size of the original, thumbnail); None for what cannot be decoded or is not wanted."""
     size = None
     try:
         with (
             warnings.catch_warnings(action="ignore"),
-            Pixels.open(BytesIO(encoded.content), formats=_FORMATS) as image,
+            Pixels.open(BytesIO(encoded), formats=_FORMATS) as image,
         ):
             size = image.size
             if room.height_px < room.pitch_px or size[0] * size[1] > _MOST_PIXELS:
                 return size, None
             image.draft("L", (room.width_px * 2, room.height_px * 2))
             grey = _flatten(ImageOps.exif_transpose(image))
-            height = min(room.height_px, grey.height) // room.pitch_px * room.pitch_px
-            height = max(height, room.pitch_px)
-            width = max(1, round(grey.width * height / grey.height))
-            if width > room.width_px:
-                width = room.width_px
-                height = round(grey.height * width / grey.width / room.pitch_px) * room.pitch_px
-                height = max(height, room.pitch_px)
+            width, height = _fit(grey.size, room)
             small = grey.resize((width, height), Pixels.Resampling.LANCZOS)
             return size, Picture(width, height, small.tobytes())
     except (OSError, ValueError, SyntaxError, MemoryError, Pixels.DecompressionBombError):
         return size, None
+
+
+def _fit(size: tuple[int, int], room: PictureRoom) -> tuple[int, int]:
+    """The largest size in the room, of whole lines, that does not enlarge."""
+    width, height = size
+    scale = min(1.0, room.height_px / height, room.width_px / width)
+    lines = max(1, int(height * scale / room.pitch_px))
+    fitted = lines * room.pitch_px
+    return min(room.width_px, max(1, round(width * fitted / height))), fitted
 
 
 def _flatten(image: Pixels.Image) -> Pixels.Image:
