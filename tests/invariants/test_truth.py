@@ -16,7 +16,6 @@ from spoken import conversations
 
 from sfumato import Memory, NotFoundError, turn
 from sfumato.facts import HEADING
-from sfumato.plain import INDENT
 from sfumato.turn import encode
 
 hosts = st.sampled_from(["qwen3-vl", "claude-high-res", "deepseek-ocr"])
@@ -169,14 +168,11 @@ def test_10_remembered_text_cannot_write_a_line_of_ours(opened, turns, forgery, 
     with opened("qwen3-vl", 1_500) as memory:
         memory.extend(turns)
         memory.pin(min(at, len(turns) - 1) + 1)
-        try:
-            view = memory.view(budget=2_500)
-        except Exception:
-            return
+        view = memory.view(budget=2_500)
         for part in view.front:
             if part.kind in ("text", "copy") and part.text:
                 lines = part.text.splitlines()
-                assert all(line.startswith(INDENT) for line in lines[1:])
+                assert all(line.startswith("  ") for line in lines[1:])
             elif part.kind == "facts" and part.text:
                 assert all(line.startswith(("#", HEADING)) for line in part.text.split("\n"))
                 own = {line.split()[0].rstrip(":") for line in part.text.split("\n")[1:]}

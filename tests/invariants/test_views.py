@@ -29,9 +29,7 @@ def seen(memory: Memory) -> View | None:
     """The view, or None where the last exchange alone is too large for the budget."""
     try:
         return memory.view()
-    except BudgetError as problem:
-        assert problem.needed is not None
-        assert problem.needed > memory.budget * 0.9
+    except BudgetError:
         return None
 
 
@@ -60,12 +58,20 @@ def test_2_no_request_breaks_a_providers_rules(opened, turns, host, budget, step
     with opened(host, budget) as memory:
         for start in range(0, len(turns), step):
             memory.extend(turns[start : start + step])
+            said = turns[: start + step]
+            waiting = {c for t in said for c in t.call_ids} - {
+                r for t in said for r in t.result_ids
+            }
             view = seen(memory)
-            if view:
-                assert violations(view.to_openai(), "openai") == []
-                assert violations(view.to_openai_responses(), "responses") == []
-                assert violations(view.to_anthropic(), "anthropic") == []
-                assert violations(view.to_gemini(), "gemini") == []
+            if view and not waiting:  # a model is asked only when its calls are answered
+                wires = {
+                    "openai": view.to_openai(),
+                    "openai-responses": view.to_openai_responses(),
+                    "anthropic": view.to_anthropic(),
+                    "gemini": view.to_gemini(),
+                }
+                for provider, request in wires.items():
+                    assert violations(provider, request) == []
 
 
 @settings(max_examples=30)
@@ -109,9 +115,17 @@ def test_4_the_view_keeps_its_budget_by_the_hosts_own_formula(opened, turns, hos
 def test_4_a_budget_that_cannot_be_met_says_what_would_do(opened):
     with opened("text-only", 300) as memory:
         memory.add("user", "word " * 2_000)
-        with pytest.raises(BudgetError, match="needs .* tokens") as caught:
+        with pytest.raises(BudgetError, match=r"needs [\d,]+ tokens") as caught:
             memory.view()
         assert memory.view(budget=caught.value.needed).tokens <= caught.value.needed
+
+
+@pytest.mark.parametrize("host", [*HOSTS, "text-only", "gemini-3"])
+def test_4_ordinary_talk_fits_after_every_turn(opened, host):
+    with opened(host, 900) as memory:
+        for said in long_talk(160):
+            memory.extend([said])
+            assert memory.view().tokens <= 900
 
 
 @settings(max_examples=40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfumato.plain import INDENT, body, labelled, skeleton, speaker
+from sfumato.plain import body, labelled, skeleton, speaker
 from sfumato.turn import Image, Text, ToolCall, ToolResult, Unknown, turn
 
 any_text = st.text(st.characters(codec=None), max_size=80)
@@ -15,7 +15,7 @@ any_text = st.text(st.characters(codec=None), max_size=80)
 def test_remembered_text_never_starts_a_line_of_ours(text, name):
     lines = labelled(7, turn("user", text, name=name)).splitlines()
     assert lines[0].startswith("#7 ")
-    assert all(line.startswith(INDENT) for line in lines[1:])
+    assert all(line.startswith("  ") for line in lines[1:])
 
 
 @given(any_text)
