@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sfumato.echoes import TOOL_NAME
 from sfumato.errors import InputError
 from sfumato.journal import Entry, Journal
 from sfumato.measures import shown
@@ -133,6 +135,34 @@ def recalled(entry: Entry, score: float = 0.0) -> Recalled:
     return Recalled(entry.seq, score, said.role, entry.time, body(said), said)
 
 
+def tool_schema(provider: str = "openai") -> dict[str, Any]:
+    """The recall tool as an entry of a request's ``tools``.
+
+    ``provider`` is "openai" (chat completions), "openai-responses",
+    "anthropic" or "gemini" (a function declaration). Answer the model's call
+    with ``Memory.recall_tool(arguments)``. Raises InputError for others.
+
+    >>> tool_schema("anthropic")["name"]
+    'recall_memory'
+    """
+    named: dict[str, Any] = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION}
+    parameters = deepcopy(TOOL_PARAMETERS)
+    match provider:
+        case "openai":
+            return {"type": "function", "function": named | {"parameters": parameters}}
+        case "openai-responses":
+            return {"type": "function", **named, "parameters": parameters}
+        case "anthropic":
+            return named | {"input_schema": parameters}
+        case "gemini":
+            return named | {"parameters_json_schema": parameters}
+        case _:
+            raise InputError(
+                f"no tool schema for provider {provider!r}: use openai, openai-responses, "
+                "anthropic or gemini"
+            )
+
+
 def tool_answer(found: Sequence[Recalled]) -> str:
     """What the recall tool says to the model: labelled turns, oldest first."""
     if not found:
@@ -147,16 +177,20 @@ def tool_query(arguments: str | dict[str, Any]) -> dict[str, Any]:
     Raises InputError, worded for the model, when they make no sense.
     """
     try:
-        given = json.loads(arguments) if isinstance(arguments, str) else dict(arguments)
+        given = json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError as problem:
         raise InputError(f"the arguments are not JSON: {problem}") from problem
+    if not isinstance(given, dict):
+        raise InputError("the arguments must be a JSON object with query or marks")
     query, marks = given.get("query"), given.get("marks")
     if not query and not marks:
         raise InputError("give a query or marks")
-    numbers = [int(str(mark).lstrip("#")) for mark in marks or []]
-    return {
-        "query": str(query) if query else None,
-        "marks": numbers,
-        "k": min(max(int(given.get("k") or 5), 1), 50),
-        "around": min(max(int(given.get("around", 1) or 0), 0), 10),
-    }
+    try:
+        return {
+            "query": str(query) if query else None,
+            "marks": [int(str(mark).lstrip("#")) for mark in marks or []],
+            "k": min(max(int(given.get("k") or 5), 1), 50),
+            "around": min(max(int(given.get("around", 1) or 0), 0), 10),
+        }
+    except (TypeError, ValueError) as problem:
+        raise InputError(f"marks, k and around must be whole numbers: {problem}") from problem
