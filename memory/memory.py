@@ -15,6 +15,7 @@ from typing import Any
 
 from sfumato import recall as recalling
 from sfumato.aging import Policy
+from sfumato.costs import text_tokens
 from sfumato.echoes import echo_test
 from sfumato.errors import NotFoundError, PinError
 from sfumato.following import Followed, follow
@@ -22,6 +23,7 @@ from sfumato.hosts import Host
 from sfumato.hosts import host as find_host
 from sfumato.journal import Entry, Journal, Problem, Reconciled
 from sfumato.layouts import Desk, budget_class
+from sfumato.measures import ages, shown
 from sfumato.plain import copy_of
 from sfumato.recall import Recalled
 from sfumato.renderers import Renderer
@@ -181,6 +183,14 @@ class Memory:
     def turns(self) -> list[Turn]:
         """All live turns, verbatim, oldest first."""
         return [entry.turn for entry in self.journal.entries(self.thread)]
+
+    def text_tokens(self) -> int:
+        """Tokens of the whole thread as text on the host. Raises NotFoundError."""
+        return sum(
+            text_tokens(shown(entry), self.host, self.desk.count)
+            for entry in self.journal.iter_entries(self.thread, live_only=False)
+            if ages(entry) or entry.state == "live"
+        )
 
     def view(
         self, budget: int | None = None, *, now: datetime | None = None, dry_run: bool = False

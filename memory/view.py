@@ -10,13 +10,18 @@ Knows nothing of storage, planning or drawing; wire formats are in
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from sfumato.errors import InputError
 from sfumato.hosts import Host
 from sfumato.plain import part_text
 from sfumato.turn import Part, Text, ToolCall, ToolResult, Turn
+
+VIEW_FILE = "view.json"
+_PAGE_FILE = re.compile(r"page-\d{4,}\.png")
 
 PartKind = Literal["note", "page", "facts", "copy", "text"]
 
@@ -152,23 +157,46 @@ class View:
         }
 
     def write(self, directory: str | Path) -> list[Path]:
-        """Write ``view.json`` and the pages; replaces only files of its own.
+        """Write ``view.json`` and the pages; replaces only what an earlier view wrote there.
 
-        Returns the paths written, pages first.
+        Returns the paths written, pages first. Raises InputError, and writes
+        nothing, where files of the same names are not a view's.
         """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        written: list[Path] = []
-        for number, page in enumerate(self.pages, start=1):
-            path = folder / page_file(number)
+        listing = folder / VIEW_FILE
+        pages = [folder / page_file(number) for number in range(1, len(self.pages) + 1)]
+        mine = _listed(listing)
+        for path in pages:
+            if path.name not in mine and path.exists():
+                raise InputError(
+                    f"{path} was not written by a view that {listing} lists: move it away, or "
+                    "write to another folder. Nothing was written."
+                )
+        for name in mine.difference(path.name for path in pages):
+            (folder / name).unlink(missing_ok=True)
+        # The list comes before the pages: what it names may be missing, never a stranger's.
+        unfinished = listing.with_suffix(".json.new")
+        unfinished.write_text(json.dumps(self.to_json(), indent=1), encoding="ascii")
+        unfinished.replace(listing)
+        for path, page in zip(pages, self.pages, strict=True):
             path.write_bytes(page.png or b"")
-            written.append(path)
-        for stale in folder.glob("page-[0-9][0-9][0-9][0-9].png"):
-            if stale not in written:
-                stale.unlink()
-        path = folder / "view.json"
-        path.write_text(json.dumps(self.to_json(), indent=1), encoding="ascii")
-        return [*written, path]
+        return [*pages, listing]
+
+
+def _listed(listing: Path) -> set[str]:
+    """Names of the pages an earlier view wrote. InputError if the file is not a view's."""
+    if not listing.exists():
+        return set()
+    try:
+        parts = json.loads(listing.read_bytes())["parts"]
+        names = {str(part["file"]) for part in parts if part["file"] is not None}
+    except (ValueError, LookupError, TypeError) as problem:
+        raise InputError(
+            f"{listing} is not a view's: move it away, or write to another folder. "
+            "Nothing was written."
+        ) from problem
+    return {name for name in names if _PAGE_FILE.fullmatch(name)}
 
 
 def page_file(number: int) -> str:
