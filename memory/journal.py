@@ -134,7 +134,7 @@ class Journal(JournalReader):
             found = rows.numbered(connection, writer.row, seqs)
             shelved = [each for each in found if each.state == "shelved"]
             ids = Counter(each.id for each in shelved)
-            ids.update(rows.holding_ids(connection, writer.row, list(ids)))
+            ids.update(rows.holding_ids(connection, writer.row, list(ids)).keys())
             for id_, holders in ids.items():
                 if holders > 1:
                     raise ConflictError(
@@ -258,14 +258,17 @@ class Journal(JournalReader):
             rows.change_thread(connection, row.thread_key, events=n)
             return made
 
-    def search(self, thread: str, query: str, k: int) -> list[Hit]:
-        """The ``k`` live turns, echoes left out, that best match a question, best first."""
+    def search(self, thread: str, query: str, k: int, before: int | None = None) -> list[Hit]:
+        """The ``k`` live turns, echoes left out, that best match a question, best first.
+
+        With ``before``, only turns with a lower mark.
+        """
         with self._reading(thread) as (connection, row):
             current = row.indexed_by == TERMS_VERSION
         if not current:
             self.rebuild_index(thread)
         with self._reading(thread) as (connection, row):
-            found = postings.search(connection, row, query, self._salt, k)
+            found = postings.search(connection, row, query, self._salt, k, before)
             return [Hit(seq, score) for seq, score in found]
 
     def rebuild_index(self, thread: str | None = None) -> None:

@@ -203,12 +203,15 @@ class Memory:
         """
         return self.desk.view(self.thread, budget or self.budget, now=now, dry_run=dry_run)
 
-    def recall(self, query: str, k: int = 5, around: int = 0) -> list[Recalled]:
+    def recall(
+        self, query: str, k: int = 5, around: int = 0, *, before: int | None = None
+    ) -> list[Recalled]:
         """The ``k`` turns that answer a question best, verbatim, best first.
 
-        ``around`` adds that many neighbours on either side of each.
+        ``around`` adds that many neighbours on either side of each; ``before``
+        leaves out the turns from that mark on.
         """
-        found = recalling.search(self.journal, self.thread, query, k, around)
+        found = recalling.search(self.journal, self.thread, query, k, around, before)
         self._refresh(item.turn for item in found if item.score > 0)
         return found
 
@@ -227,15 +230,18 @@ class Memory:
     def recall_tool(self, arguments: str | dict[str, Any]) -> str:
         """Answer a model's call of the recall tool with labelled turns.
 
+        A question looks for turns before the last user turn first: what came
+        since is in the view, and nothing is as like the question as itself.
         Raises InputError, worded for the model, for arguments that make no sense.
         """
         asked = recalling.tool_query(arguments)
         try:
-            found = (
-                self.recall_marks(asked["marks"], asked["around"])
-                if asked["marks"]
-                else self.recall(asked["query"], asked["k"], asked["around"])
-            )
+            if asked["marks"]:
+                found = self.recall_marks(asked["marks"], asked["around"])
+            else:
+                question = (asked["query"], asked["k"], asked["around"])
+                found = self.recall(*question, before=self._last_exchange())
+                found = found or self.recall(*question)
         except NotFoundError as problem:
             return str(problem)
         return recalling.tool_answer(found)
@@ -275,6 +281,16 @@ class Memory:
             return echo_test(given)
         before = self.journal.entries(self.thread, max(1, last - CALLERS), last)
         return echo_test([*(entry.turn for entry in before), *given])
+
+    def _last_exchange(self) -> int | None:
+        """The mark of the last user turn; None if there is none."""
+        last = self.journal.state(self.thread).last_seq
+        for end in range(last, 0, -CALLERS):
+            entries = self.journal.entries(self.thread, max(1, end - CALLERS + 1), end)
+            for entry in reversed(entries):
+                if entry.turn.role == "user":
+                    return entry.seq
+        return None
 
     def _refresh(self, marks: Iterable[int]) -> None:
         if self.desk.policy.refreshed:

@@ -98,12 +98,19 @@ def clear(connection: Connection, thread_key: int) -> None:
 
 
 def search(
-    connection: Connection, thread: Row[Any], query: str, salt: str, k: int
+    connection: Connection,
+    thread: Row[Any],
+    query: str,
+    salt: str,
+    k: int,
+    before: int | None = None,
 ) -> list[tuple[int, float]]:
-    """The ``k`` best turns as (seq, score), best first."""
+    """The ``k`` best turns as (seq, score), best first; only those ``before`` a mark if given."""
     collection = Collection(thread.indexed_turns, thread.indexed_terms)
     wanted = {_hashed(term, salt) for term in query_terms(query)}
     mine = postings.c.thread_key == thread.thread_key
+    if before is not None:
+        mine &= postings.c.seq < before
     weights = {
         term: weight(collection.turns, holders)
         for term, holders in connection.execute(
@@ -116,7 +123,8 @@ def search(
         return []
     seqs = _best(connection, mine, weights, collection, max(_LEAST_POOL, _POOL_SHARE * k))
     speakers = {_hashed(said_by(term), salt) for term in query_terms(query)}
-    found = _candidates(connection, thread, _around(seqs), weights, speakers, collection, salt)
+    near = [seq for seq in _around(seqs) if before is None or seq < before]
+    found = _candidates(connection, thread, near, weights, speakers, collection, salt)
     return ranked(found, asked_times(query))[:k]
 
 

@@ -86,17 +86,23 @@ class Recalled:
 
 
 def search(
-    journal: Journal, thread: str, query: str, k: int = 5, around: int = 0
+    journal: Journal,
+    thread: str,
+    query: str,
+    k: int = 5,
+    around: int = 0,
+    before: int | None = None,
 ) -> list[Recalled]:
     """The ``k`` turns that answer ``query`` best, best first.
 
     With ``around``, each is followed by that many neighbours on either side,
-    in order, that are not already there. Raises InputError for k < 1 or
-    around < 0, NotFoundError for an unknown thread.
+    in order, that are not already there. ``before`` leaves out the turns from
+    that mark on. Raises InputError for k < 1 or around < 0, NotFoundError for
+    an unknown thread.
     """
     if k < 1 or around < 0:
         raise InputError(f"recall needs k >= 1 and around >= 0, not k={k}, around={around}")
-    hits = journal.search(thread, query, k)
+    hits = journal.search(thread, query, k, before)
     scores = {hit.seq: hit.score for hit in hits}
     wanted: dict[int, None] = {}
     for mark in scores:

@@ -109,3 +109,12 @@ async def test_async_twins_do_the_same(memory):
     entry = await memory.aadd("user", "bye")
     assert entry.seq == 7
     assert len(await memory.aturns()) == 7
+
+
+def test_the_tool_looks_past_the_exchange_that_asks(memory):
+    memory.add("user", "Which flight to Lisbon is it, which flight?")
+    call = ToolCall("c1", TOOL_NAME, '{"query": "which flight to Lisbon"}')
+    memory.add("assistant", [call])
+    said = memory.recall_tool({"query": "which flight to Lisbon", "k": 1, "around": 0})
+    assert said.startswith("#1 user")
+    assert "#8" in memory.recall_tool({"query": TOOL_NAME, "k": 1, "around": 0})
