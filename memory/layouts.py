@@ -12,14 +12,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sfumato.aging import Event, Inset, Layout, PageBox, Policy, Span, Step
+from sfumato.aging import Event, Layout, PageBox, Policy, Span, Step
 from sfumato.cache import Cache
 from sfumato.errors import BudgetError, ConflictError, RenderError, StoreError
 from sfumato.hosts import Host
 from sfumato.journal import Entry, Journal, ThreadState
+from sfumato.layout_state import read_state, write_state
 from sfumato.measures import Measures, added, note
 from sfumato.plain import copy_of, labelled, skeleton
 from sfumato.plan import Plan, facts_scope
@@ -30,7 +31,6 @@ from sfumato.turn import Turn
 from sfumato.turn import now as clock
 from sfumato.view import View, ViewPart, mend_pairs
 
-STATE_VERSION = 1
 ATTEMPTS = 50
 """Compare-and-set tries before giving up; each loser rereads, so one of many always wins."""
 RELEASE_EVERY = 2_000
@@ -374,55 +374,3 @@ class _Table:
     def _text_part(self, mark: int, turn: Turn) -> ViewPart:
         tokens = self.measures.turn_tokens(turn)
         return ViewPart("text", tokens, mark, mark, 0, text=turn.text, role=turn.role, turn=turn)
-
-
-# -- a layout as JSON ----------------------------------------------------------
-
-
-def write_state(layout: Layout, epoch: int, fingerprint: str) -> str:
-    """A layout as the JSON the journal keeps; it holds marks and sizes, no turn text."""
-    body = {
-        "version": STATE_VERSION,
-        "epoch": epoch,
-        "fingerprint": fingerprint,
-        "layout": asdict(layout),
-    }
-    return json.dumps(body, separators=(",", ":"))
-
-
-def read_state(state: str) -> tuple[Layout, int, str]:
-    """The layout, the epoch it has seen and the fingerprint its pages were drawn with.
-
-    Raises StoreError for a state this version cannot read.
-    """
-    body = json.loads(state)
-    if body.get("version") != STATE_VERSION:
-        raise StoreError(
-            f"a layout of version {body.get('version')} is in the store; this sfumato reads "
-            f"version {STATE_VERSION}: upgrade sfumato, or drop the layout to have it made anew"
-        )
-    raw = body["layout"]
-    spans = tuple(
-        Span(**{**span, "pages": tuple(PageBox(**box) for box in span["pages"])})
-        for span in raw["spans"]
-    )
-    insets = tuple(
-        Inset(**{**inset, "pages": tuple(PageBox(**box) for box in inset["pages"])})
-        for inset in raw["insets"]
-    )
-    pairs = {
-        name: tuple((mark, tokens) for mark, tokens in raw[name])
-        for name in ("pins", "waiting", "copies")
-    }
-    layout = Layout(
-        **{
-            **raw,
-            **pairs,
-            "spans": spans,
-            "insets": insets,
-            "tail": tuple(raw["tail"]),
-            "system": tuple(raw["system"]),
-            "archived": tuple(raw["archived"]) if raw["archived"] else None,
-        }
-    )
-    return layout, body["epoch"], body["fingerprint"]

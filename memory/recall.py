@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sfumato.echoes import TOOL_NAME
 from sfumato.errors import InputError
@@ -183,20 +183,21 @@ def tool_query(arguments: str | dict[str, Any]) -> dict[str, Any]:
     Raises InputError, worded for the model, when they make no sense.
     """
     try:
-        given = json.loads(arguments) if isinstance(arguments, str) else arguments
+        given: Any = json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError as problem:
         raise InputError(f"the arguments are not JSON: {problem}") from problem
     if not isinstance(given, dict):
         raise InputError("the arguments must be a JSON object with query or marks")
-    query, marks = given.get("query"), given.get("marks")
+    asked = cast("dict[str, Any]", given)
+    query, marks = asked.get("query"), cast("list[Any]", asked.get("marks") or [])
     if not query and not marks:
         raise InputError("give a query or marks")
     try:
         return {
             "query": str(query) if query else None,
-            "marks": [int(str(mark).lstrip("#")) for mark in marks or []],
-            "k": min(max(int(given.get("k") or 5), 1), 50),
-            "around": min(max(int(given.get("around", 1) or 0), 0), 10),
+            "marks": [int(str(mark).lstrip("#")) for mark in marks],
+            "k": min(max(int(asked.get("k") or 5), 1), 50),
+            "around": min(max(int(asked.get("around", 1) or 0), 0), 10),
         }
     except (TypeError, ValueError) as problem:
         raise InputError(f"marks, k and around must be whole numbers: {problem}") from problem

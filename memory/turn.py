@@ -156,7 +156,7 @@ def check(value: Turn) -> None:
             "pass an aware datetime, e.g. datetime.now(UTC)"
         )
     for part in value.parts:
-        if not isinstance(part, Text | Image | ToolCall | ToolResult | Unknown):
+        if not isinstance(cast(object, part), Text | Image | ToolCall | ToolResult | Unknown):
             raise TurnError(f"{type(part).__name__} is not a turn part")
         if isinstance(part, Image) and part.data is None and part.url is None:
             raise TurnError("an image part needs data or a url")
@@ -256,9 +256,7 @@ def _part_from_json(body: Mapping[str, Any]) -> Part:
             return Text(body["text"], extra)
         case "image":
             data = base64.b64decode(body["data"], validate=True) if "data" in body else None
-            return Image(
-                data, body.get("url"), body.get("media_type"), body.get("caption"), extra
-            )
+            return Image(data, body.get("url"), body.get("media_type"), body.get("caption"), extra)
         case "tool_call":
             return ToolCall(body["id"], body["name"], body["arguments"], extra)
         case "tool_result":

@@ -8,6 +8,7 @@ Reads only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,8 @@ from sfumato.aging import Layout
 from sfumato.errors import StoreError
 from sfumato.hosts import hosts
 from sfumato.journal import Problem
-from sfumato.layouts import Desk, read_state
+from sfumato.layout_state import read_state
+from sfumato.layouts import Desk
 from sfumato.measures import Measures
 from sfumato.plan import Plan
 from sfumato.tiers import Tier, tiers_for
@@ -74,7 +76,7 @@ def check_coverage(layout: Layout, measures: Measures) -> Iterator[tuple[int | N
     placed += layout.tail
     expected = list(measures.marks(1, layout.seen))
     if placed != expected:
-        twice = {mark for mark in placed if placed.count(mark) > 1} if len(placed) < 9999 else set()
+        twice = {mark for mark, count in Counter(placed).items() if count > 1}
         for mark in sorted(set(expected) - set(placed)):
             yield mark, "is in no part of the layout"
         for mark in sorted((set(placed) - set(expected)) | twice):
