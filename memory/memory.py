@@ -201,7 +201,8 @@ class Memory:
         writes nothing: no pages are drawn. Raises NotFoundError for a thread
         without turns, BudgetError when what must stay text does not fit.
         """
-        return self.desk.view(self.thread, budget or self.budget, now=now, dry_run=dry_run)
+        tokens = self.budget if budget is None else budget
+        return self.desk.view(self.thread, tokens, now=now, dry_run=dry_run)
 
     def recall(
         self, query: str, k: int = 5, around: int = 0, *, before: int | None = None

@@ -41,12 +41,11 @@ def verify_layouts(desk: Desk, thread: str) -> list[Problem]:
             continue
         if epoch != desk.journal.state(thread).epoch or fingerprint != desk.renderer.fingerprint:
             continue  # stale: the next view mends it before anything is served
-        tiers = tiers_for(maker.host, maker.profile, int(capacity), maker.policy)
-        measures = maker.measures(thread, tiers)
-        found = list(check_coverage(layout, measures))
-        if row.key == maker.layout_key(int(capacity)):
-            found += _check_sizes(layout, Plan(maker.policy, int(capacity), measures))
-            found += _check_pages(maker, layout, measures, tiers)
+        found: list[tuple[int | None, str]] = []
+        try:
+            found += _check(maker, thread, row.key, layout, int(capacity))
+        except StoreError as problem:
+            found.append((None, f"cannot be checked: {problem}"))
         problems += [Problem(thread, mark, f"layout {row.key}: {what}") for mark, what in found]
     return problems
 
@@ -59,6 +58,19 @@ def _desk_for(desk: Desk, name: str, profile: str) -> Desk:
     if known is None or profile not in known.profiles:
         return desk
     return replace(desk, host=known, profile=profile, count=counter(known.tokenizer))
+
+
+def _check(
+    desk: Desk, thread: str, key: str, layout: Layout, capacity: int
+) -> list[tuple[int | None, str]]:
+    """What is wrong with one layout. Raises StoreError for turns that are damaged."""
+    tiers = tiers_for(desk.host, desk.profile, capacity, desk.policy)
+    measures = desk.measures(thread, tiers)
+    found = list(check_coverage(layout, measures))
+    if key == desk.layout_key(capacity):
+        found += _check_sizes(layout, Plan(desk.policy, capacity, measures))
+        found += _check_pages(desk, layout, measures, tiers)
+    return found
 
 
 def check_coverage(layout: Layout, measures: Measures) -> Iterator[tuple[int | None, str]]:
