@@ -15,7 +15,7 @@ from langchain_core.messages import AnyMessage, BaseMessage, ToolMessage
 
 from sfumato.adapters.langchain_messages import langchain_from_turns, turns_from_langchain
 from sfumato.adapters.langchain_view import front_message, is_front, merged_system, with_front
-from sfumato.errors import ConflictError
+from sfumato.errors import SfumatoError
 from sfumato.following import Followed
 from sfumato.memory import Memory
 
@@ -54,13 +54,14 @@ def remember_reply(response: ModelResponse[Any], memory: Memory) -> None:
     """Add the model's answer to the thread without waiting for the next call.
 
     The graph's state has the last word: what it holds otherwise at the next
-    call is set right then. An answer without an id cannot be known again, so
-    it waits for that.
+    call is set right then, and what could not be stored is complained of then,
+    so that no answer that was paid for is lost here. One without an id could
+    not be known again, and waits.
     """
     replies = [message for message in response.result if message.id]
     try:
         memory.extend(turns_from_langchain(replies))
-    except ConflictError:
+    except SfumatoError:
         return
 
 

@@ -117,16 +117,14 @@ class Memory:
             check(value)
         return self.journal.reconcile(self.thread, given, is_echo=echo_test(given))
 
-    def follow(self, turns: Iterable[Turn], budget: int | None = None) -> Followed:
+    def follow(self, turns: Iterable[Turn]) -> Followed:
         """``reconcile`` and ``view`` as one: what the host gets of exactly this history.
 
         No other writer's turns come between. Raises ConflictError when another
         run keeps telling this thread a different history, and as ``view`` does.
         """
         given = list(turns)
-        return follow(
-            self.journal, self.thread, lambda: self.reconcile(given), lambda: self.view(budget)
-        )
+        return follow(self.journal, self.thread, lambda: self.reconcile(given), self.view)
 
     def pin(self, mark: int) -> None:
         """Keep a verbatim copy of the turn in every view.
@@ -312,9 +310,9 @@ class Memory:
         """``reconcile`` without blocking the event loop."""
         return await asyncio.to_thread(self.reconcile, turns)
 
-    async def afollow(self, turns: Iterable[Turn], budget: int | None = None) -> Followed:
+    async def afollow(self, turns: Iterable[Turn]) -> Followed:
         """``follow`` without blocking the event loop."""
-        return await asyncio.to_thread(self.follow, turns, budget)
+        return await asyncio.to_thread(self.follow, turns)
 
     async def aview(
         self, budget: int | None = None, *, now: datetime | None = None, dry_run: bool = False
