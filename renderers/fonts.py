@@ -46,6 +46,8 @@ BOLD_WEIGHT = 700
 # noncharacter: what a font draws for it is what it draws for all it lacks.
 _PROBE_PX = 24
 _NONCHARACTER = "\uffff"
+# Fonts kept open at some size; the one not used for longest is closed first.
+_OPEN_FONTS = 256
 # Characters of one cluster; further marks stand alone, as code points, for a
 # higher stack could not be read.
 _LONGEST_CLUSTER = 8
@@ -114,7 +116,6 @@ class FontSet:
             "mono": (*mono, prose, *shared),
         }
         self._lock = threading.RLock()
-        self._bytes: dict[Path, bytes] = {}
         self._sizes: dict[tuple[Font, float], ImageFont.FreeTypeFont] = {}
         self._probes: dict[Font, tuple[ImageFont.FreeTypeFont, bytes]] = {}
         self._chosen: dict[tuple[Face, str], Font | None] = {}
@@ -124,9 +125,13 @@ class FontSet:
     def load(self, font: Font, size_px: float) -> ImageFont.FreeTypeFont:
         """A font at a size, kept for next time."""
         with self._lock:
-            if (font, size_px) not in self._sizes:
-                self._sizes[font, size_px] = self._open(font, size_px, None)
-            return self._sizes[font, size_px]
+            opened = self._sizes.pop((font, size_px), None)
+            if opened is None:
+                opened = self._open(font, size_px, None)
+                if len(self._sizes) >= _OPEN_FONTS:
+                    del self._sizes[next(iter(self._sizes))]
+            self._sizes[font, size_px] = opened
+            return opened
 
     def main(self, face: Face) -> Font:
         """The face's own font, which has the basic alphabet."""
@@ -189,11 +194,10 @@ class FontSet:
     def _open(
         self, font: Font, size_px: float, engine: ImageFont.Layout | None
     ) -> ImageFont.FreeTypeFont:
-        with self._lock:
-            content = self._bytes.setdefault(font.file, b"") or font.read()
-            self._bytes[font.file] = content
         try:
-            opened = ImageFont.truetype(BytesIO(content), size_px, layout_engine=engine)
+            # Files are mapped and shared; modules' bytes are copied for every size.
+            source = str(font.file) if font.module is None else BytesIO(font.read())
+            opened = ImageFont.truetype(source, size_px, layout_engine=engine)
             if font.axes:
                 settings = dict(font.axes)
                 axes = opened.get_variation_axes()

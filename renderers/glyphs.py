@@ -27,6 +27,7 @@ from sfumato.renderers.geometry import ASCENT_EM, DESCENT_EM
 _SUPERSAMPLING = 4
 _SPACE_EM = 0.25
 _CACHED_WORDS = 200_000
+_REDUCTIONS = 24
 
 # Scripts whose characters look the same wherever they stand: their glyphs are
 # drawn once and set side by side, all others are shaped word by word.
@@ -58,6 +59,19 @@ class Glyph:
     left: int
     top: int
     mask: Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class _Ink:
+    """Reach of a word in large pixels.
+
+    Marks of shaped words may reach beyond the advance: the pen must begin at
+    ``start`` for no ink to be left of 0, and all ink ends before ``end``.
+    """
+
+    start: float
+    end: float
+    height: float
 
 
 class Letters:
@@ -114,12 +128,23 @@ class Letters:
         glyphs = self._glyphs[face].of(text)
         if glyphs is not None:
             return sum(glyph.advance for glyph in glyphs) / _SUPERSAMPLING
-        length = 0.0
-        for run in self._fonts.runs(text, face):
-            font = self._fonts.load(run.font, self._type_px * _SUPERSAMPLING)
-            with self._lock:
-                length += font.getlength(run.shown)
-        return length / _SUPERSAMPLING
+        size = self._type_px * _SUPERSAMPLING
+        return self._ink(self._runs(text, face), size).end / _SUPERSAMPLING
+
+    def _ink(self, runs: Sequence[Run], size: float) -> _Ink:
+        """The reach of runs drawn at ``size``, measured before drawing."""
+        start = pen = end = 0.0
+        top = bottom = 0.0
+        with self._lock:
+            for number, run in enumerate(runs):
+                font = self._fonts.load(run.font, size)
+                left, above, right, below = font.getbbox(run.shown, anchor="ls")
+                if number == 0:
+                    start = pen = max(0.0, -left)
+                end = max(end, pen + right)
+                top, bottom = min(top, above), max(bottom, below)
+                pen += font.getlength(run.shown)
+        return _Ink(start, max(pen, end), bottom - top)
 
     def glyph(self, character: str, face: Face) -> Glyph | None:
         """A character's large glyph, or None where it must be shaped with its word."""
@@ -128,12 +153,15 @@ class Letters:
         (run,) = self._fonts.runs(character, face)
         if run.shown != character:
             return None
-        size = self._type_px * _SUPERSAMPLING
+        step = _SUPERSAMPLING
+        size = self._type_px * step
         with self._lock:
             advance = self._fonts.load(run.font, size).getlength(character)
-            large, pen = self._shaped([run], size, math.ceil(advance / _SUPERSAMPLING))
+            large, pen = self._shaped([run], size, math.ceil(advance / step))
+            pen += round(self._ink([run], size).start)
         box = large.getbbox()
-        if box is None:
+        # Ink far outside the advance needs a word's own measure.
+        if box is None or box[0] - pen < -step or box[2] - pen > advance + step:
             return None
         return Glyph(advance, box[0] - pen, box[1], large.crop(box))
 
@@ -146,8 +174,8 @@ class Letters:
             return Stamp(None, 0, 0, advance)
         tallest = self._pitch_px * _SUPERSAMPLING
         if box[3] - box[1] > tallest:
-            # Tall stacks of marks and deep scripts: smaller, but whole.
-            size = self._type_px * _SUPERSAMPLING * tallest / (box[3] - box[1] + 2)
+            # Tall letters and deep ones in one word: smaller, but whole.
+            size = self._smaller(self._type_px * _SUPERSAMPLING * tallest / (box[3] - box[1] + 2))
             large, pen = self._shaped(self._runs(text, face), size, advance)
             box = large.getbbox() or box
         top = box[1] - tallest
@@ -169,8 +197,7 @@ class Letters:
         """The word large on three lines' height, and where the pen started."""
         glyphs = self._glyphs[face].of(text)
         if glyphs is None:
-            size = self._type_px * _SUPERSAMPLING
-            return self._shaped(self._runs(text, face), size, advance)
+            return self._shaped(self._runs(text, face), self._type_px * _SUPERSAMPLING, advance)
         large, margin = self._paper(advance)
         pen = float(margin)
         for glyph in glyphs:
@@ -180,15 +207,26 @@ class Letters:
 
     def _shaped(self, runs: Sequence[Run], size: float, advance: int) -> tuple[Image.Image, int]:
         """Runs drawn by their fonts' own rules, as ``_large`` gives them."""
+        ink = self._ink(runs, size)
+        tallest = self._pitch_px * _SUPERSAMPLING
+        if ink.height > tallest:
+            # Stacks of marks and deep scripts, too, must stay between their neighbours.
+            size = self._smaller(size * tallest / (ink.height + 2))
+            ink = self._ink(runs, size)
         large, margin = self._paper(advance)
         draw = ImageDraw.Draw(large)
-        baseline = (self._pitch_px + self._baseline_px) * _SUPERSAMPLING
-        pen = float(margin)
+        baseline = tallest + self._baseline_px * _SUPERSAMPLING
+        pen = margin + ink.start
         for run in runs:
             font = self._fonts.load(run.font, size)
             draw.text((pen, baseline), run.shown, font=font, fill=255, anchor="ls")
             pen += font.getlength(run.shown)
         return large, margin
+
+    def _smaller(self, size: float) -> float:
+        """A size of at most ``size``, one of a few: every size is a font kept open."""
+        step = self._type_px * _SUPERSAMPLING / _REDUCTIONS
+        return step * max(1, math.floor(size / step))
 
     def _paper(self, advance: int) -> tuple[Image.Image, int]:
         margin = math.ceil(self._type_px) * _SUPERSAMPLING
