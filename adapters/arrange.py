@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TypeAlias, TypeVar
 
-from sfumato.adapters.wire import described, media_type, stamped
+from sfumato.adapters.wire import described, media_type, spelled_out, stamped
 from sfumato.turn import Image, Part, Text, ToolCall, ToolResult, Turn, Unknown
 
 COMMON_MEDIA = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -83,7 +83,8 @@ def _system_texts(turns: Sequence[Turn], wire: Wire) -> tuple[list[Turn], list[T
     images: list[Part] = []
     for turn in turns:
         kept = [p if isinstance(p, Text) else described(p) for p in turn.parts]
-        images += [p for p in turn.parts if isinstance(p, Image)]
+        held = [p for part in turn.parts for p in (part, *spelled_out(part))]
+        images += [p for p in held if isinstance(p, Image)]
         if not wire.blank_text:
             kept = [p for p in kept if p.text.strip()]
         if kept:
@@ -193,7 +194,7 @@ def _answered(turns: Sequence[Turn], wire: Wire) -> list[Turn]:
     """Each call followed by its results; images that may not stay moved behind them."""
     answers = _answers(turns)
     moved = set(answers.values())
-    open_from = _open_from(turns)
+    open_from = _open_from(turns, moved)
     ids = _Ids()
     arranged: list[Turn] = []
     for index, turn in enumerate(turns):
@@ -202,7 +203,7 @@ def _answered(turns: Sequence[Turn], wire: Wire) -> list[Turn]:
         for place, part in enumerate(turn.parts):
             if isinstance(part, ToolResult):
                 if (index, place) not in moved:
-                    kept.append(described(part))
+                    kept += spelled_out(part)
             elif isinstance(part, ToolCall):
                 answer = answers.get((index, place))
                 if answer is None and index != open_from:
@@ -240,12 +241,15 @@ def _answers(turns: Sequence[Turn]) -> dict[_Place, _Place]:
     return answers
 
 
-def _open_from(turns: Sequence[Turn]) -> int | None:
-    """The last turn, if its calls may still wait: only results came after it."""
-    callers = [index for index, turn in enumerate(turns) if turn.call_ids]
-    if not callers or any(turn.role != "tool" for turn in turns[callers[-1] + 1 :]):
+def _open_from(turns: Sequence[Turn], moved: Set[_Place]) -> int | None:
+    """The last turn that calls, if its calls may still wait: only results came after it."""
+    last = max((index for index, turn in enumerate(turns) if turn.call_ids), default=None)
+    if last is None:
         return None
-    return callers[-1]
+    for index, turn in enumerate(turns[last + 1 :], start=last + 1):
+        if not turn.parts or any((index, place) not in moved for place in range(len(turn.parts))):
+            return None
+    return last
 
 
 def _tool_name(name: str, wire: Wire) -> str:

@@ -11,6 +11,7 @@ Written against langchain-core 1.7.2 (November 2026).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from langchain_core.messages import (
@@ -113,9 +114,7 @@ def _read(place: Given, ids: CallIds) -> Turn:
     parts = _read_content(place, message.content, calls)
     if _shape(message.content) != _natural_shape(parts):
         fields["content"] = _shape(message.content)
-    parts += calls
-    if isinstance(message, AIMessage):
-        _note_order(message, parts, fields)
+    parts += [_in_its_place(call) for call in calls]
     kept = stamp(FORMAT, fields)
     return made(place, role, parts, kept, name=message.name, id=message.id)
 
@@ -153,7 +152,7 @@ def _natural_shape(parts: Sequence[Part]) -> str:
     return "list" if plain_text(parts, FORMAT) is None else "string"
 
 
-def _read_content(place: Given, content: _Content, calls: list[Part]) -> list[Part]:
+def _read_content(place: Given, content: _Content, calls: list[ToolCall]) -> list[Part]:
     """The content's parts. A block that repeats a call takes it out of ``calls``."""
     if isinstance(content, str):
         return [Text(content)] if content else []
@@ -164,47 +163,45 @@ def _read_content(place: Given, content: _Content, calls: list[Part]) -> list[Pa
     return parts
 
 
-def _repeated(block: Given, calls: list[Part]) -> ToolCall | None:
-    """The call that a content block repeats, with what the block has beyond it."""
+def _repeated(block: Given, calls: list[ToolCall]) -> ToolCall | None:
+    """The call that a content block repeats, with what the block has beyond it.
+
+    Its stamp: ``block`` the block's other fields, ``asked`` the one that holds
+    the arguments (as text if ``as_text``).
+    """
     if not isinstance(block.value, Mapping):
         return None
     asked = _ARGUMENTS.get(str(block["type"].value))
     id = block["call_id"].value or block["id"].value
-    for index, call in enumerate(calls):
-        if asked is None or not isinstance(call, ToolCall) or call.id != id:
-            continue
-        fields = stamped(call, FORMAT)
-        if "id" in fields or "invalid" in fields:
-            continue
-        fields["block"] = block.rest(asked)
-        if asked in block:
-            given = block[asked].value
-            arguments = call.arguments
-            if isinstance(given, str) and argument_object(
-                ToolCall("", "", given)
-            ) == argument_object(call):
-                arguments = given
-                fields["asked"] = asked
-            elif given == argument_object(call):
-                fields["asked"] = asked
-            else:
-                fields["block"] = block.rest()
-            del calls[index]
-            return ToolCall(call.id, call.name, arguments, stamp(FORMAT, fields))
-        del calls[index]
-        return ToolCall(call.id, call.name, call.arguments, stamp(FORMAT, fields))
-    return None
+    call = next((c for c in calls if c.id == id and "listed" in stamped(c, FORMAT)), None)
+    if asked is None or call is None:
+        return None
+    calls.remove(call)
+    fields = stamped(call, FORMAT)
+    given, whole = block[asked].value, argument_object(call)
+    if given == whole:
+        fields |= {"block": block.rest(asked), "asked": asked}
+    elif isinstance(given, str) and argument_object(replace(call, arguments=given)) == whole:
+        call = replace(call, arguments=given)
+        fields |= {"block": block.rest(asked), "asked": asked, "as_text": True}
+    else:
+        fields["block"] = block.rest()
+    return replace(call, extra=stamp(FORMAT, fields))
 
 
-def _read_calls(place: Given, message: AIMessage, fields: JsonObject, ids: CallIds) -> list[Part]:
-    """The calls listed beside the content, invalid ones last."""
-    calls: list[Part] = []
-    for call in Given(message.tool_calls, f"{place.path}.tool_calls"):
+def _read_calls(
+    place: Given, message: AIMessage, fields: JsonObject, ids: CallIds
+) -> list[ToolCall]:
+    """The calls listed beside the content, invalid ones last; ``listed`` is their place."""
+    calls: list[ToolCall] = []
+    for index, call in enumerate(Given(message.tool_calls, f"{place.path}.tool_calls")):
         rest = call.rest("name", "args", "id", "type")
         kept: JsonObject = {"call": rest} if rest else {}
         name = call["name"].string
         id = call["id"].value
-        if not isinstance(id, str):
+        if isinstance(id, str):
+            kept["listed"] = index
+        else:
             id = ids.call(name)
             kept["id"] = None
         arguments = json_text(dict(call["args"].object), call["args"])
@@ -220,17 +217,16 @@ def _read_calls(place: Given, message: AIMessage, fields: JsonObject, ids: CallI
     return calls
 
 
+def _in_its_place(call: ToolCall) -> ToolCall:
+    """A call that content does not repeat, which needs no note of where it was listed."""
+    fields = stamped(call, FORMAT)
+    fields.pop("listed", None)
+    return replace(call, extra=stamp(FORMAT, fields))
+
+
 def _speaks(call: Mapping[str, Any]) -> bool:
     """Whether an invalid call has all that a call needs."""
     return all(isinstance(call.get(key), str) for key in ("id", "name", "args"))
-
-
-def _note_order(message: AIMessage, parts: Sequence[Part], fields: JsonObject) -> None:
-    """Note the listed calls' order where the content has them in another."""
-    listed = [call["id"] for call in message.tool_calls]
-    found = [call.id for call in parts if isinstance(call, ToolCall) and _is_valid(call)]
-    if None not in listed and listed != found:
-        fields["order"] = listed
 
 
 def _is_valid(call: ToolCall) -> bool:
@@ -302,30 +298,43 @@ def _write_repeated(call: ToolCall) -> str | JsonObject:
     if "block" not in fields:
         return write_block(call)
     block = cast(JsonObject, fields["block"])
-    asked = fields.get("asked")
-    if asked == "arguments":
-        block[asked] = call.arguments
-    elif asked is not None:
-        block[asked] = argument_object(call) or {}
+    if "asked" in fields:
+        as_text = "as_text" in fields
+        block[fields["asked"]] = call.arguments if as_text else argument_object(call)
     return block
 
 
 def _write_assistant(turn: Turn, parts: Sequence[Part], id: str | None) -> BaseMessage:
     fields = stamped(turn, FORMAT)
-    shape, order = fields.pop("content", "string"), fields.pop("order", None)
+    shape = fields.pop("content", "string")
     kind = fields.pop("type", "ai")
     calls = [part for part in parts if isinstance(part, ToolCall)]
     shown = [p for p in parts if not isinstance(p, ToolCall) or "block" in stamped(p, FORMAT)]
     content = _write_content(shown, shape)
-    if not issubclass(_CLASSES[kind], AIMessage):
+    cls = _CLASSES[kind]
+    if not issubclass(cls, AIMessage):
         return _message(kind, content, fields, name=turn.name, id=id)
-    valid = [call for call in calls if _is_valid(call)]
-    if order is not None and sorted(order) == sorted(call.id for call in valid):
-        valid.sort(key=lambda call: order.index(call.id))
+    valid = _as_listed([call for call in calls if _is_valid(call)])
     invalid = [_invalid_call(call) for call in calls if not _is_valid(call)]
-    fields["tool_calls"] = [_valid_call(call) for call in valid]
-    fields["invalid_tool_calls"] = invalid + fields.pop("invalid_tool_calls", [])
-    return _message(kind, content, fields, name=turn.name, id=id)
+    listed = {
+        "tool_calls": [_valid_call(call) for call in valid],
+        "invalid_tool_calls": invalid + fields.pop("invalid_tool_calls", []),
+    }
+    message = _message(kind, content, fields | listed, name=turn.name, id=id)
+    if issubclass(cls, AIMessageChunk):
+        # A chunk's constructor works its calls out anew from their pieces.
+        for field, value in listed.items():
+            setattr(message, field, value)
+    return message
+
+
+def _as_listed(calls: Sequence[ToolCall]) -> list[ToolCall]:
+    """Calls in the order they were listed, which content may have changed."""
+    placed = [call for call in calls if "listed" in stamped(call, FORMAT)]
+    listed = [call for call in calls if call not in placed]
+    for call in sorted(placed, key=lambda call: stamped(call, FORMAT)["listed"]):
+        listed.insert(stamped(call, FORMAT)["listed"], call)
+    return listed
 
 
 def _valid_call(call: ToolCall) -> JsonObject:

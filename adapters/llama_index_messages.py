@@ -103,7 +103,26 @@ def _read_block(block: ContentBlock, role: Role, ids: CallIds) -> Part:
     if isinstance(block, ToolCallBlock) and role == "assistant":
         return _read_call(block, ids)
     image = _read_image(block) if isinstance(block, ImageBlock) else None
-    return image or Unknown(FORMAT, block.model_dump(mode="json"))
+    return image or Unknown(FORMAT, _json_form(block.model_dump()))
+
+
+def _json_form(value: Any) -> Any:
+    """A dumped block as JSON values; bytes in blocks are base64 already.
+
+    Pydantic's own JSON mode is of no use here: it fails on lone surrogates.
+    """
+    match value:
+        case dict():
+            fields = cast("dict[str, Any]", value)
+            return {key: _json_form(item) for key, item in fields.items()}
+        case list():
+            return [_json_form(item) for item in cast("list[Any]", value)]
+        case bytes():
+            return value.decode("ascii", "replace")
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
 
 
 def _read_image(block: ImageBlock) -> Image | None:

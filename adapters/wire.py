@@ -226,6 +226,12 @@ def described(part: Part) -> Text:
     return Text(part_text(part))
 
 
+def spelled_out(part: Part) -> list[Part]:
+    """A part in words, and the images it holds, which have no words."""
+    inner = part.content if isinstance(part, ToolResult) else ()
+    return [described(part), *(p for p in inner if isinstance(p, Image))]
+
+
 def result_parts(result: ToolResult) -> tuple[Text | Image | Unknown, ...]:
     """A result's content for wires that cannot flag an error: the flag in words."""
     return (Text("[error]"), *result.content) if result.is_error else result.content

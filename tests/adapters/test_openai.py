@@ -16,6 +16,7 @@ from wire_values import (
     links,
     media_types,
     names,
+    objects,
     stored,
     texts,
 )
@@ -28,21 +29,6 @@ from sfumato.adapters.openai import (
 )
 from sfumato.errors import TurnError
 from sfumato.turn import Image, Text, ToolCall, ToolResult, Unknown
-
-
-def _object(**known: Any) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {k: v if isinstance(v, st.SearchStrategy) else st.just(v) for k, v in known.items()}
-    )
-
-
-def _merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    return more | known
-
-
-def objects(more: st.SearchStrategy[dict[str, Any]], **known: Any):
-    return st.builds(_merged, _object(**known), more)
-
 
 urls = st.one_of(
     links, st.builds(lambda media, data: f"data:{media};base64,{data}", media_types, base64_texts)

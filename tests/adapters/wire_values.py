@@ -56,6 +56,12 @@ def fields(**optional: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
     return st.fixed_dictionaries({}, optional={**optional, "x_unknown": json_values})
 
 
+def objects(more: st.SearchStrategy[dict[str, Any]], **known: Any) -> st.SearchStrategy[Any]:
+    """Objects with the known fields (strategies or values) and some of ``more``."""
+    given = {k: v if isinstance(v, st.SearchStrategy) else st.just(v) for k, v in known.items()}
+    return st.builds(lambda least, most: most | least, st.fixed_dictionaries(given), more)
+
+
 def stored(turns: Iterable[Turn]) -> list[Turn]:
     """The turns as they come back from storage."""
     return [decode(encode(turn), id=turn.id, time=turn.time) for turn in turns]
