@@ -19,6 +19,7 @@ Knows nothing of turns.
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 import weakref
@@ -216,8 +217,9 @@ class _Gate:
 
     def close(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._inside == 0 and not self._closed)
+            self._changed.wait_for(lambda: not self._closed)
             self._closed = True
+            self._changed.wait_for(lambda: self._inside == 0)
 
     def open(self) -> None:
         with self._changed:
@@ -300,11 +302,32 @@ def _use_wal(cursor: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     match connection.get_execution_options()["sfumato"]:
         case "write":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _take_write_lock(connection)
         case "read":
             connection.exec_driver_sql("BEGIN")
         case _:
             pass
+
+
+def _take_write_lock(connection: Connection) -> None:
+    """Begin to write, waiting for other processes.
+
+    SQLite's own waiting sleeps up to 100 ms between tries, and starves beside a
+    process that writes without pause; short tries at random moments do not.
+    """
+    deadline = time.monotonic() + LOCK_WAIT_S
+    connection.exec_driver_sql("PRAGMA busy_timeout=5")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except exc.OperationalError as problem:
+                if "locked" not in str(problem.orig) or time.monotonic() > deadline:
+                    raise
+            time.sleep(random.uniform(0.0005, 0.005))
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={LOCK_WAIT_S * 1000}")
 
 
 def _begin_postgresql(connection: Connection) -> None:

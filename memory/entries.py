@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
@@ -172,13 +173,11 @@ def entry(thread: str, row: Row[Any]) -> Entry:
     )
 
 
-def content(thread: str, seq: int, body: bytes | None, expected_digest: str | None) -> Turn:
+def content(thread: str, seq: int, body: object, expected_digest: str | None) -> Turn:
     """Decode a stored content. Raises StoreError if it is not what was stored."""
-    try:
-        if body is not None and expected_digest in (None, digest(bytes(body))):
-            return decode(bytes(body))
-    except TurnError:
-        pass
+    if isinstance(body, bytes) and expected_digest in (None, digest(body)):
+        with suppress(TurnError):
+            return decode(body)
     raise StoreError(
         f"turn #{seq} of thread {thread!r} is damaged in the store: "
         "run verify to see what else is, and restore a backup"

@@ -1,7 +1,7 @@
 """From words to search terms: what a turn is found by.
 
 ``terms(text)`` gives the terms a text is filed under, ``filed_under(turn)``
-those of a turn, ``query_terms(query)`` those that a question looks for. Pure
+those of a turn, ``wanted(query)`` the words that a question looks for. Pure
 functions; they know nothing of storage or ranking.
 
 One tokenizer for every script, so that no database's own matters:
@@ -9,8 +9,9 @@ One tokenizer for every script, so that no database's own matters:
 - Words are folded (compatibility forms, case, accents) and stemmed: English
   for Latin letters, Russian for Cyrillic.
 - Identifiers are filed whole and by piece: ``user_id``, ``parseJSON``,
-  ``LH1174``, UUIDs, paths, URLs; long hexadecimal words also by their first
-  characters, since that is how hashes are quoted.
+  ``LH1174``, UUIDs, paths, URLs; hexadecimal words also by their first
+  characters, since that is how hashes are quoted. A question for one that
+  holds digits looks for its pieces only where the whole is not found.
 - Scripts written without spaces are filed as pairs of neighbouring
   characters, and single characters, so that one-character words are found.
 - Function words are left out unless written in capitals (``US``, ``IT``).
@@ -22,6 +23,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
@@ -47,18 +49,14 @@ _FUNCTION_WORDS: Final = _words(
     don didn doesn isn aren wasn weren haven hasn hadn won wouldn couldn shouldn im"""
 )
 
-# Filed in texts, where they may be names or months, but not asked for in questions.
-_QUESTION_WORDS: Final = _words(
-    """can could will shall should might must may any some please tell know remember say said
-    mention mentioned talk talked ever just also many much get got"""
-)
-
 # Filed for turns that ask something.
 ASKS: Final = "?"
 
 # Pieces by which a long hexadecimal word is also found: git's 7 to 10, Docker's 12.
 _HASH_PREFIXES: Final = (7, 8, 10, 12)
-_LONGEST_SPLIT: Final = 3
+# Words of more pieces, or compounds of more words, are encoded data: filed whole.
+_MOST_PIECES: Final = 4
+_MOST_WORDS: Final = 64
 
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u00ad\u200c\u200d\u2060\ufeff"))
 # Accents of Latin, Greek and Cyrillic; points of Hebrew; vowel marks of Arabic.
@@ -76,30 +74,51 @@ _WORD: Final = rf"(?:{_LETTER})+"
 # Words held together by what holds identifiers, paths, addresses and numbers together.
 _COMPOUND: Final = re.compile(rf"{_WORD}(?:[-_./:@\\+#~]{{1,3}}{_WORD})*")
 _PIECE: Final = re.compile(_WORD)
+# What separates the larger parts of paths and addresses.
+_SEPARATOR: Final = re.compile(r"[/:@\\#]+")
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _POSSESSIVE: Final = re.compile(r"['’]s\b", re.IGNORECASE)
 _CASES: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_HEX: Final = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}")
+_HEX: Final = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,}")
 # Han, kana, Hangul; Thai, Lao, Burmese, Khmer, with their marks.
 _UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f"
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 
+# A character with its marks.
+_CLUSTER: Final = re.compile(r"\w\W*|\W+")
+
 _english: Any = snowballstemmer.stemmer("english")  # pyright: ignore[reportUnknownMemberType]
 _russian: Any = snowballstemmer.stemmer("russian")  # pyright: ignore[reportUnknownMemberType]
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and its terms.
+
+    A text is filed under all of them. A question looks for ``exact``, and for
+    ``pieces`` where no turn holds one of those.
+    """
+
+    exact: tuple[str, ...] = ()
+    pieces: tuple[str, ...] = ()
+
+
 def terms(text: str) -> list[str]:
     """The terms a text is filed under, in order, repeats included."""
-    return _terms(text, whole_runs=True)
+    found: list[str] = []
+    for word in _words_of(text):
+        found += word.exact
+        found += word.pieces
+    return found
 
 
-def query_terms(query: str) -> list[str]:
-    """The distinct terms a question looks for, in order."""
-    found = list(dict.fromkeys(_terms(query, whole_runs=False)))
+def wanted(query: str) -> list[Word]:
+    """The distinct words that a question looks for, in order."""
+    found = [word for word in dict.fromkeys(_words_of(query)) if word.exact]
     # A question of nothing but such words means them.
-    return [term for term in found if term not in _QUESTION_WORDS] or found
+    return [word for word in found if _QUESTION_WORDS.isdisjoint(word.exact)] or found
 
 
 def filed_under(turn: Turn) -> list[str]:
@@ -157,71 +176,79 @@ def _strings(value: Any) -> Iterator[str]:
             yield str(value)
 
 
-def _terms(text: str, *, whole_runs: bool) -> list[str]:
-    found: list[str] = []
-    text = _THOUSANDS.sub("", _POSSESSIVE.sub("", _composed(text)))
-    for compound in _COMPOUND.findall(text):
-        found.extend(_compound_terms(compound, whole_runs))
-    return found
+def _words_of(text: str) -> Iterator[Word]:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+    text = _THOUSANDS.sub("", _POSSESSIVE.sub("", text))
+    return map(_compound, _COMPOUND.findall(text))
 
 
-def _composed(text: str) -> str:
+@lru_cache(maxsize=1 << 16)
+def _compound(text: str) -> Word:
+    """One word, or words that are held together."""
+    words: list[str] = _PIECE.findall(text)
+    if len(words) == 1:
+        return _word(text)
+    parts = [part for part in _SEPARATOR.split(text) if part != text and not _PIECE.fullmatch(part)]
+    inside = [_word(word) for word in words] if len(words) <= _MOST_WORDS else []
+    pieces = (
+        *map(_folded, parts),
+        *(term for word in inside for term in (*word.exact, *word.pieces)),
+    )
+    return _whole(text, pieces)
+
+
+def _whole(text: str, pieces: tuple[str, ...]) -> Word:
+    """An identifier: exact alone if it holds digits, else like its pieces."""
+    whole = _folded(text)
+    if any(character.isdigit() for character in text):
+        return Word((whole,), pieces)
+    return Word((whole, *pieces))
+
+
+def _word(text: str) -> Word:
+    """A run of letters and digits."""
     if text.isascii():
-        return text
-    return unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
-
-
-@lru_cache(maxsize=1 << 16)
-def _compound_terms(compound: str, whole_runs: bool) -> tuple[str, ...]:
-    """Terms of one word, or of words that are held together."""
-    pieces: list[str] = _PIECE.findall(compound)
-    found = [_folded(compound)] if len(pieces) > 1 else []
-    for piece in pieces:
-        found.extend(_word_terms(piece) if piece.isascii() else _script_terms(piece, whole_runs))
-    return tuple(found)
-
-
-@lru_cache(maxsize=1 << 16)
-def _word_terms(word: str) -> tuple[str, ...]:
-    """Terms of a run of ASCII letters and digits."""
-    whole = word.lower()
-    if word.isalpha() and (word.islower() or word.isupper() or word.istitle()):
-        if whole in _FUNCTION_WORDS and not (word.isupper() and len(word) > 1):
-            return ()
-        return (stem(whole),)
-    if _HEX.fullmatch(whole):
-        # Its letters and digits are no words.
-        prefixes = _HASH_PREFIXES if len(whole) > max(_HASH_PREFIXES) else ()
-        return (whole, *(whole[:length] for length in prefixes))
-    pieces = _CASES.findall(word)
-    if not 1 < len(pieces) <= _LONGEST_SPLIT + sum(p.isalpha() for p in pieces) // 2:
-        return (whole,)
-    return (whole, *(term for piece in pieces for term in _word_terms(piece) if term != whole))
-
-
-def _script_terms(word: str, whole_runs: bool) -> Iterator[str]:
-    """Terms of a run of letters and digits of any script."""
+        return _ascii_word(text)
+    exact: list[str] = []
+    pieces: list[str] = []
     end = 0
-    for run in _UNSPACED.finditer(word):
-        yield from _spaced_terms(word[end : run.start()])
-        yield from _pair_terms(_folded(run.group()), whole_runs)
+    for run in _UNSPACED.finditer(text):
+        exact += _spaced(text[end : run.start()])
+        clusters = _CLUSTER.findall(_folded(run.group()))
+        exact += [a + b for a, b in pairwise(clusters)] if len(clusters) > 1 else clusters
+        pieces += clusters if len(clusters) > 1 else []
         end = run.end()
-    yield from _spaced_terms(word[end:])
+    exact += _spaced(text[end:])
+    return Word(tuple(exact), tuple(pieces))
 
 
-def _spaced_terms(word: str) -> Iterator[str]:
-    if word:
-        folded = _folded(word)
-        yield from _word_terms(folded) if folded.isascii() else (stem(folded),)
+def _spaced(text: str) -> tuple[str, ...]:
+    folded = _folded(text)
+    if folded.isascii():
+        word = _ascii_word(folded)
+        return (*word.exact, *word.pieces)
+    return (stem(folded),)
 
 
-def _pair_terms(run: str, whole_runs: bool) -> Iterator[str]:
-    """Pairs of neighbouring characters, each with its marks; and single ones."""
-    clusters = re.findall(r"\w[^\w]*|[^\w]+", run)
-    if whole_runs or len(clusters) == 1:
-        yield from clusters
-    for first, second in pairwise(clusters):
-        yield first + second
+def _ascii_word(text: str) -> Word:
+    whole = text.lower()
+    if not text or (text.isalpha() and text.lower() in _FUNCTION_WORDS and not _is_name(text)):
+        return Word()
+    if text.isalpha() and (text.islower() or text.isupper() or text.istitle()):
+        return Word((stem(whole),))
+    if _HEX.fullmatch(whole):
+        # Its letters and digits are no words of their own.
+        return Word((whole,), tuple(whole[:n] for n in _HASH_PREFIXES if n < len(whole)))
+    pieces = _CASES.findall(text)
+    if not 1 < len(pieces) <= _MOST_PIECES:
+        return Word((whole,))
+    return _whole(text, tuple(term for piece in pieces for term in _ascii_word(piece).exact))
+
+
+def _is_name(text: str) -> bool:
+    """Function words in capitals are names: US, IT, WHO."""
+    return text.isupper() and len(text) > 1
 
 
 @lru_cache(maxsize=1 << 16)
@@ -239,3 +266,15 @@ def _folded(text: str) -> str:
         return text.lower()
     bare = _ACCENTS.sub("", unicodedata.normalize("NFD", text.casefold()))
     return unicodedata.normalize("NFC", bare)
+
+
+# Filed in texts, where they may be names or months, but not asked for in questions.
+_QUESTION_WORDS: Final = frozenset(
+    map(
+        stem,
+        _words(
+            """can could will shall should might must may any some please tell know remember say
+            said mention mentioned talk talked ever just also many much get got"""
+        ),
+    )
+)

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from sfumato.database import batches
-from sfumato.index import ASKS, query_terms, said_by
+from sfumato.index import ASKS, Word, said_by, wanted
 from sfumato.ranking import (
     REACH,
     Candidate,
@@ -107,25 +107,43 @@ def search(
 ) -> list[tuple[int, float]]:
     """The ``k`` best turns as (seq, score), best first; only those ``before`` a mark if given."""
     collection = Collection(thread.indexed_turns, thread.indexed_terms)
-    wanted = {_hashed(term, salt) for term in query_terms(query)}
     mine = postings.c.thread_key == thread.thread_key
     if before is not None:
         mine &= postings.c.seq < before
-    weights = {
-        term: weight(collection.turns, holders)
-        for term, holders in connection.execute(
-            sa.select(postings.c.term, sa.func.count())
-            .where(mine & postings.c.term.in_(wanted))
-            .group_by(postings.c.term)
-        )
-    }
+    words = wanted(query)
+    weights = _weights(connection, mine, words, collection, salt)
     if not weights or k < 1:
         return []
     seqs = _best(connection, mine, weights, collection, max(_LEAST_POOL, _POOL_SHARE * k))
-    speakers = {_hashed(said_by(term), salt) for term in query_terms(query)}
+    speakers = {_hashed(said_by(term), salt) for word in words for term in word.exact}
     near = [seq for seq in _around(seqs) if before is None or seq < before]
     found = _candidates(connection, thread, near, weights, speakers, collection, salt)
     return ranked(found, asked_times(query))[:k]
+
+
+def _weights(
+    connection: Connection,
+    mine: sa.ColumnElement[bool],
+    words: Sequence[Word],
+    collection: Collection,
+    salt: str,
+) -> dict[int, float]:
+    """The hashed terms to look for, each with how telling it is."""
+    asked = [[{_hashed(t, salt) for t in ts} for ts in (w.exact, w.pieces)] for w in words]
+    every = {term for exact, pieces in asked for term in exact | pieces}
+    counts = (
+        sa.select(postings.c.term, sa.func.count())
+        .where(mine & postings.c.term.in_(every))
+        .group_by(postings.c.term)
+    )
+    holders: dict[int, int] = {row[0]: row[1] for row in connection.execute(counts)}
+    sought = {
+        term
+        for exact, pieces in asked
+        for term in (pieces if exact.isdisjoint(holders) else exact)
+        if term in holders
+    }
+    return {term: weight(collection.turns, holders[term]) for term in sought}
 
 
 def _best(

@@ -105,11 +105,11 @@ def _same(stored: Stored, incoming: Incoming) -> bool:
 def _matches(current: Sequence[Stored], incoming: Sequence[Incoming]) -> list[int | None]:
     by_id = {turn.id: turn.seq for turn in current}
     waiting = _Waiting(current)
-    taken = {by_id[turn.id] for turn in incoming if turn.id in by_id}
+    used = {turn.id for turn in incoming if turn.id is not None}
     found: list[int | None] = []
     last = 0
     for turn in incoming:
-        seq = by_id.get(turn.id) if turn.id is not None else waiting.next(turn, last, taken)
+        seq = by_id.get(turn.id) if turn.id is not None else waiting.next(turn, last, used)
         found.append(seq)
         last = last if seq is None else max(last, seq)
     return found
@@ -120,18 +120,26 @@ def _filled(
 ) -> list[int | None]:
     """Fill unmatched places with shelved or renamed turns that fit between their neighbours."""
     matched = {seq for seq in found if seq is not None}
+    ids = {turn.seq: turn.id for turn in stored}
     shelved = _Waiting([turn for turn in stored if turn.state == "shelved"])
     renamed = _Waiting(
         [turn for turn in stored if turn.state != "shelved" and turn.seq not in matched]
     )
+    # No two current turns may have one id, so a turn whose id is in use stays where it is.
+    used = {ids[seq] for seq in matched} | {turn.id for turn in incoming if turn.id is not None}
     filled: list[int | None] = []
     last = 0
     for turn, seq, ceiling in zip(incoming, found, _ceilings(found), strict=True):
         if seq is None:
-            candidates = (shelved.next(turn, last), renamed.next(replace(turn, id=None), last))
+            candidates = (
+                shelved.next(turn, last, used - {turn.id}),
+                renamed.next(replace(turn, id=None), last, used),
+            )
             seq = next((c for c in candidates if c is not None and c < ceiling), None)
         filled.append(seq)
-        last = last if seq is None else seq
+        if seq is not None:
+            last = seq
+            used.add(ids[seq])
     return filled
 
 
@@ -149,21 +157,21 @@ class _Waiting:
     """Stored turns that wait to be matched by digest, or by id and digest."""
 
     def __init__(self, turns: Sequence[Stored]) -> None:
-        self._seqs: defaultdict[tuple[str | None, str], list[int]] = defaultdict(list)
+        self._turns: defaultdict[tuple[str | None, str], list[Stored]] = defaultdict(list)
         for turn in turns:
             for alias in set(turn.aliases):
-                self._seqs[None, alias].append(turn.seq)
-                self._seqs[turn.id, alias].append(turn.seq)
+                self._turns[None, alias].append(turn)
+                self._turns[turn.id, alias].append(turn)
 
-    def next(self, turn: Incoming, last: int, taken: Set[int] = frozenset()) -> int | None:
-        """The first mark after ``last``, not taken, that answers to the turn."""
-        answers = (self._first(self._seqs.get((turn.id, a), ()), last, taken) for a in turn.aliases)
+    def next(self, turn: Incoming, last: int, used: Set[str | None]) -> int | None:
+        """The first mark after ``last`` that answers to the turn and whose id is not used."""
+        answers = (self._first(self._turns.get((turn.id, a), ()), last, used) for a in turn.aliases)
         return min((seq for seq in answers if seq is not None), default=None)
 
     @staticmethod
-    def _first(seqs: Sequence[int], last: int, taken: Set[int]) -> int | None:
-        after = range(bisect_right(seqs, last), len(seqs))
-        return next((seqs[index] for index in after if seqs[index] not in taken), None)
+    def _first(turns: Sequence[Stored], last: int, used: Set[str | None]) -> int | None:
+        after = range(bisect_right(turns, last, key=lambda turn: turn.seq), len(turns))
+        return next((turns[i].seq for i in after if turns[i].id not in used), None)
 
 
 def _consistent(kept: Sequence[int | None]) -> bool:

@@ -137,6 +137,8 @@ postings = sa.Table(
 # Tables that hold rows of one thread, in the order in which they are emptied.
 OF_THREAD: tuple[sa.Table, ...] = (postings, calls, layouts, events, revisions, turns, threads)
 
+_META = "CREATE TABLE sfumato_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+
 _JOURNAL = """
 CREATE TABLE sfumato_threads (
     thread_key {row_id}, name TEXT NOT NULL UNIQUE, created_us BIGINT NOT NULL,
@@ -224,7 +226,7 @@ def prepare(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> N
             f"{len(migrations)}: upgrade sfumato, or open another store. Nothing was changed."
         )
     if found == 0:
-        metadata.create_all(connection, tables=[meta])
+        connection.exec_driver_sql(_META)
         write_meta(connection, "salt", secrets.token_hex(32))
     for step in migrations[found:]:
         for statement in step.format(**_DIALECT_WORDS[connection.dialect.name]).split(";"):
