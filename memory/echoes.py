@@ -17,23 +17,21 @@ TOOL_NAME = "recall_memory"
 
 
 def echo_test(turns: Sequence[Turn]) -> Callable[[Turn], bool]:
-    """A test for turns that only repeat what recall returned.
+    """A test for those of ``turns`` that only repeat what recall returned.
 
     Such echoes are kept like any turn but left out of search, so that they
-    never outrank their source. ``turns`` are searched for the calls' names,
-    since not every wire format repeats them in the result.
+    never outrank their source. ``turns`` are in order: not every wire format
+    repeats the tool's name in the result, and not every model gives each call
+    an id of its own, so the last call of that id before the result counts.
     """
-    names = {
-        part.id: part.name for turn in turns for part in turn.parts if isinstance(part, ToolCall)
-    }
-
-    def is_echo(turn: Turn) -> bool:
+    names: dict[str, str] = {}
+    echoes: dict[int, Turn] = {}
+    for turn in turns:
         results = [part for part in turn.parts if isinstance(part, ToolResult)]
-        return bool(results) and all(
-            (part.name or names.get(part.call_id)) == TOOL_NAME for part in results
-        )
-
-    return is_echo
+        if results and all((part.name or names.get(part.call_id)) == TOOL_NAME for part in results):
+            echoes[id(turn)] = turn
+        names |= {part.id: part.name for part in turn.parts if isinstance(part, ToolCall)}
+    return lambda turn: echoes.get(id(turn)) is turn
 
 
 def echoed_marks(turn: Turn) -> tuple[int, ...]:
