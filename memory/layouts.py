@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sfumato.aging import Event, Layout, PageBox, Policy, Span, Step
 from sfumato.cache import Cache
@@ -34,6 +34,8 @@ from sfumato.view import View, ViewPart, mend_pairs
 ATTEMPTS = 50
 """Compare-and-set tries before giving up; each loser rereads, so one of many always wins."""
 RELEASE_EVERY = 2_000
+UNUSED = timedelta(days=90)
+"""Layouts of a thread that took no step for so long are dropped; a new view makes them anew."""
 
 
 def budget_class(budget: int) -> int:
@@ -139,15 +141,19 @@ class _Table:
         if self.layout.steps == before.steps or dry_run:
             return True
         self.layout = self._draw(self.layout)
-        return desk.journal.commit_layout(
+        moment = now or clock()
+        committed = desk.journal.commit_layout(
             self.thread,
             self.key,
             expected_version=version,
             epoch=self.state.epoch,
             last_seq=self.layout.seen,
             state=write_state(self.layout, self.state.epoch, desk.renderer.fingerprint),
-            now=now or clock(),
+            now=moment,
         )
+        if committed:
+            desk.journal.drop_layouts(self.thread, moment - UNUSED)
+        return committed
 
     def _system_marks(self, layout: Layout, changed: Sequence[int]) -> tuple[int, ...]:
         """System turns so far that live, after some turns changed."""

@@ -20,15 +20,12 @@ from sfumato.journal import Entry, Journal
 from sfumato.plain import FORGOTTEN, copy_of, labelled, skeleton
 from sfumato.renderers import Block, Renderer
 from sfumato.renderers.geometry import paginate
-from sfumato.tiers import Tier
+from sfumato.tiers import BYTES_PER_PX, Tier
 from sfumato.tokens import Counter
 from sfumato.turn import Text, ToolResult, Turn
 
 GAP = timedelta(minutes=30)
 """A pause after which a turn's time is drawn with it."""
-BYTES_PER_PX = 0.2
-"""Upper bound of a page's PNG bytes per pixel (measured: 0.05 to 0.09 for dense text)."""
-BASE64 = 4 / 3
 SHEETS_KEPT = 64
 
 
@@ -170,7 +167,7 @@ class Measures:
         return self._host.message_overhead + self.count(note(archived))
 
     def within(self, pages: int, area_px: int) -> bool:
-        size = area_px * BYTES_PER_PX * BASE64
+        size = area_px * BYTES_PER_PX
         limit = self._host.max_request_bytes
         return pages <= self._host.max_images and (limit is None or size <= limit)
 

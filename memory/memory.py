@@ -30,6 +30,7 @@ from sfumato.renderers import Renderer
 from sfumato.store import DEFAULT_URL, Store
 from sfumato.tokens import Counter, counter
 from sfumato.turn import Part, Turn, check, turn
+from sfumato.turn import now as clock
 from sfumato.verify_layouts import verify_layouts
 from sfumato.view import View
 
@@ -195,11 +196,14 @@ class Memory:
     ) -> View:
         """What the host gets: recent turns as text, older ones as pages, within budget.
 
-        ``now`` (aware) lets wall-clock ages fall due. ``dry_run`` plans and
-        writes nothing: no pages are drawn. Raises NotFoundError for a thread
-        without turns, BudgetError when what must stay text does not fit.
+        ``now`` (aware) is the moment wall-clock ages are judged by, the current
+        one by default. ``dry_run`` plans and writes nothing: no pages are
+        drawn. Raises NotFoundError for a thread without turns, BudgetError
+        when what must stay text does not fit.
         """
         tokens = self.budget if budget is None else budget
+        if now is None and self.desk.policy.fade_after:
+            now = clock()
         return self.desk.view(self.thread, tokens, now=now, dry_run=dry_run)
 
     def recall(

@@ -187,7 +187,7 @@ class Plan:
             layout,
             spans=(*layout.spans, span),
             tail=layout.tail[count:],
-            tail_tokens=layout.tail_tokens - sum(self.sizes.text(mark) for mark in marks),
+            tail_tokens=layout.tail_tokens - self._weight(marks),
             insets=tuple(inset for inset in layout.insets if inset.mark not in moved),
             waiting=waiting,
         )
@@ -196,7 +196,7 @@ class Plan:
     def _span(self, first: int, last: int, tier: int, gone: int = 0) -> Span:
         """A span over a range, as pages if that profits, else as text."""
         marks = [m for m in self.sizes.marks(first, last) if m > gone]
-        text = sum(self.sizes.text(mark) for mark in marks)
+        text = self._weight(marks)
         pages = self.sizes.pages(tier, marks) if marks else ()
         cost = sum(page.tokens for page in pages)
         # What is left after archiving is planned as a span of its own.
@@ -208,7 +208,7 @@ class Plan:
 
     def profits(self, pages: Sequence[PageBox], marks: Sequence[int]) -> bool:
         """Whether these pages and their share of the factsheet cost less than the text."""
-        text = sum(self.sizes.text(mark) for mark in marks)
+        text = self._weight(marks)
         cost = sum(page.tokens for page in pages)
         return cost + self.sizes.facts(marks, text // 10) < text
 
@@ -234,14 +234,20 @@ class Plan:
         cuts = self._cuts(layout)
         if not cuts:
             return None
-        marks = layout.tail[: cuts[0]]
+        # All that must go leaves at once: with no pages, exchanges are the only steps.
+        excess = self.total(layout) + self.room_tokens - self.capacity
+        count = next((cut for cut in cuts if self._weight(layout.tail[:cut]) >= excess), cuts[-1])
+        marks = layout.tail[:count]
         layout = replace(
             layout,
-            tail=layout.tail[cuts[0] :],
-            tail_tokens=layout.tail_tokens - sum(self.sizes.text(mark) for mark in marks),
+            tail=layout.tail[count:],
+            tail_tokens=layout.tail_tokens - self._weight(marks),
             insets=tuple(i for i in layout.insets if i.mark not in marks),
         )
         return self._archived(layout, marks)
+
+    def _weight(self, marks: Sequence[int]) -> int:
+        return sum(self.sizes.text(mark) for mark in marks)
 
     def _archive_from_span(self, layout: Layout) -> Layout:
         span, rest = layout.spans[0], layout.spans[1:]
@@ -259,7 +265,7 @@ class Plan:
         if len(gone_marks) == len(marks):
             layout = replace(layout, spans=rest)
         else:
-            text = sum(self.sizes.text(mark) for mark in gone_marks)
+            text = self._weight(gone_marks)
             kept = replace(
                 span,
                 pages=staying,
@@ -291,7 +297,7 @@ class Plan:
             layout,
             archived=(first, marks[-1]),
             archived_turns=layout.archived_turns + len(marks),
-            archived_tokens=layout.archived_tokens + sum(self.sizes.text(m) for m in marks),
+            archived_tokens=layout.archived_tokens + self._weight(marks),
         )
 
     def _draw_oversized(self, layout: Layout) -> Layout | None:
@@ -436,9 +442,9 @@ class Plan:
             layout,
             spans=tuple(spans),
             tail=tail,
-            tail_tokens=sum(self.sizes.text(mark) for mark in tail),
+            tail_tokens=self._weight(tail),
             system=kept_system,
-            system_tokens=sum(self.sizes.text(mark) for mark in kept_system),
+            system_tokens=self._weight(kept_system),
             insets=tuple(
                 self._inset(inset.mark, inset.tier) if inset.mark in altered else inset
                 for inset in layout.insets
@@ -446,7 +452,7 @@ class Plan:
             ),
             archived=(archived_marks[0], archived_marks[-1]) if archived_marks else None,
             archived_turns=len(archived_marks),
-            archived_tokens=sum(self.sizes.text(mark) for mark in archived_marks),
+            archived_tokens=self._weight(archived_marks),
             pins=tuple((m, self.sizes.copy(m)) for m, _ in layout.pins if m in alive),
             copies=tuple((m, self.sizes.copy(m)) for m, _ in layout.copies if m in alive),
             waiting=(),
