@@ -31,13 +31,20 @@ _LONGEST_NAME_BYTES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A checked turn, ready to be stored: all that needs no transaction is done."""
+    """A checked turn, ready to be stored."""
 
     turn: Turn
     body: bytes
     digest: str
     echo: bool
-    terms: tuple[str, ...]
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the turn is filed under, made when asked.
+
+        Most turns of a framework's history are stored and filed already.
+        """
+        return () if self.echo else tuple(filed_under(self.turn))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def draft(turn: Turn, echo: bool) -> Draft:
     if turn.id is not None:
         check_name(turn.id, "turn id", TurnError)
     body = encode(turn)
-    return Draft(turn, body, digest(body), echo, () if echo else tuple(filed_under(turn)))
+    return Draft(turn, body, digest(body), echo)
 
 
 def check_name(name: str, what: str, error: type[InputError] = InputError) -> None:
