@@ -41,6 +41,9 @@ FORMAT = "gemini"
 MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"})
 """Image types Gemini reads (image understanding guide, November 2026)."""
 
+LEVELS = ("low", "medium", "high", "ultra_high")
+"""Media resolutions a part can be asked for with (media resolution guide, November 2026)."""
+
 FOREIGN_CALL = "skip_thought_signature_validator"
 """The signature documented for calls that Gemini 3 did not make itself, which it
 refuses without one (thought signatures guide, FAQ, November 2026)."""
@@ -107,7 +110,7 @@ def gemini_request(view: View) -> JsonObject:
     """
 
     def page(detail: str | None, is_last: bool) -> JsonObject:
-        if detail is None:
+        if detail not in LEVELS:
             return {}
         level = {"level": f"MEDIA_RESOLUTION_{detail.upper()}"}
         return stamp(FORMAT, {"part": {"mediaResolution": level}})

@@ -18,6 +18,7 @@ from typing import Any
 from sfumato.adapters.arrange import Wire, arrange
 from sfumato.adapters.front import view_turns
 from sfumato.adapters.openai_responses import (
+    page_detail,
     responses_from_turns,
     responses_request,
     turns_from_responses,
@@ -85,7 +86,7 @@ def chat_request(view: View) -> list[JsonObject]:
     """A view as the ``messages`` of a chat completions request."""
 
     def page(detail: str | None, is_last: bool) -> JsonObject:
-        return stamp(FORMAT, {"image_url": {"detail": detail or "high"}})
+        return stamp(FORMAT, {"image_url": {"detail": page_detail(detail)}})
 
     wire = Wire(
         FORMAT,

@@ -35,6 +35,9 @@ from sfumato.view import View
 
 FORMAT = "openai-responses"
 
+DETAILS = ("low", "high", "original", "auto")
+"""Levels of detail an image can be asked for with (API reference, November 2026)."""
+
 _ROLES: Mapping[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -81,7 +84,7 @@ def responses_request(view: View) -> list[JsonObject]:
     """A view as the ``input`` of a Responses request."""
 
     def page(detail: str | None, is_last: bool) -> JsonObject:
-        return stamp(FORMAT, {"image": {"detail": detail or "high"}})
+        return stamp(FORMAT, {"image": {"detail": page_detail(detail)}})
 
     wire = Wire(
         FORMAT,
@@ -91,6 +94,11 @@ def responses_request(view: View) -> list[JsonObject]:
         merged=view.host.alternation,
     )
     return responses_from_turns(arrange(view_turns(view, page), wire))
+
+
+def page_detail(detail: str | None) -> str:
+    """The detail to ask for a page with: the host's own where it is one of OpenAI's."""
+    return detail if detail in DETAILS else "high"
 
 
 # -- reading ------------------------------------------------------------------

@@ -228,6 +228,20 @@ def test_chat_merges_the_front_where_the_host_wants_alternation():
 
 
 @everywhere
+@pytest.mark.parametrize(
+    "on", ["gpt-patch", "gpt-5.4-original", "gemini-3", "gemini-2", "claude-standard"]
+)
+@pytest.mark.parametrize("size", [(672, 960), (960, 1344), (1920, 2688)])
+def test_pages_keep_the_rules_of_a_wire_that_is_not_the_hosts_own(
+    provider: str, on: str, size: tuple[int, int]
+):
+    view = view_of([turn("user", "hi")], on)
+    width, height = size
+    pages = tuple(replace(p, width=width, height=height) if p.png else p for p in view.parts)
+    assert violations(provider, BUILDERS[provider](replace(view, parts=pages))) == []
+
+
+@everywhere
 def test_a_view_without_a_front_is_just_its_turns(provider: str):
     request = BUILDERS[provider](view_of([turn("user", "hi")], faded=False))
     assert "[Memory]" not in said(request)
