@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 from langchain_core.messages import (
@@ -122,14 +123,21 @@ def _read(place: Given, ids: CallIds) -> Turn:
 def _own_fields(message: BaseMessage) -> JsonObject:
     """The fields a turn has no place for, where they differ from their default."""
     fields: JsonObject = {}
-    known = type(message).model_fields
+    defaults = _defaults(type(message))
     for name, value in (message.__dict__ | (message.model_extra or {})).items():
         if name in _PLACED:
             continue
-        if name in known and value == known[name].get_default(call_default_factory=True):
+        if name in defaults and value == defaults[name]:
             continue
         fields[name] = storable(value) if name in _OPEN else value
     return storable(fields)
+
+
+@lru_cache
+def _defaults(kind: type[BaseMessage]) -> dict[str, Any]:
+    """What the fields of a message class hold when they are not given."""
+    fields = kind.model_fields.items()
+    return {name: field.get_default(call_default_factory=True) for name, field in fields}
 
 
 def _role(message: BaseMessage) -> Role:
