@@ -41,7 +41,8 @@ def part_text(part: Part) -> str:
             kind = "error" if part.is_error else "result"
             return f"← {part.name or kind}: {said}"
         case Image():
-            return f"[image: {part.caption or part.url or part.media_type or 'no caption'}]"
+            link = None if (part.url or "").startswith("data:") else part.url
+            return f"[image: {part.caption or link or part.media_type or 'no caption'}]"
         case Unknown():
             raw = json.dumps(part.raw, ensure_ascii=False, separators=(",", ":"))
             return f"[{part.format} part: {raw}]"

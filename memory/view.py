@@ -231,16 +231,18 @@ def mend_pairs(turns: list[Turn]) -> list[Turn]:
 
 
 def _without_orphans(turn: Turn, calls: set[str], results: set[str]) -> Turn:
-    orphans = [
-        part
-        for part in turn.parts
-        if (isinstance(part, ToolCall) and part.id not in calls)
-        or (isinstance(part, ToolResult) and part.call_id not in results)
-    ]
-    if not orphans:
+    kept: list[Part] = []
+    for part in turn.parts:
+        if isinstance(part, ToolCall) and part.id not in calls:
+            kept.append(Text(part_text(part)))
+        elif isinstance(part, ToolResult) and part.call_id not in results:
+            # The words become text; pictures and unknown parts stay what they are.
+            said = tuple(inner for inner in part.content if isinstance(inner, Text))
+            kept.append(Text(part_text(replace(part, content=said))))
+            kept += [inner for inner in part.content if not isinstance(inner, Text)]
+        else:
+            kept.append(part)
+    if tuple(kept) == turn.parts:
         return turn
-    parts: tuple[Part, ...] = tuple(
-        Text(part_text(part)) if part in orphans else part for part in turn.parts
-    )
     role = "user" if turn.role == "tool" and not results else turn.role
-    return replace(turn, parts=parts, role=role)
+    return replace(turn, parts=tuple(kept), role=role)

@@ -8,7 +8,7 @@ from hypothesis import given
 from synthetic import threads
 
 from sfumato.hosts import host
-from sfumato.turn import Text, ToolCall, ToolResult, Turn, turn
+from sfumato.turn import Image, Text, ToolCall, ToolResult, Turn, turn
 from sfumato.view import View, ViewPart, mend_pairs
 
 
@@ -47,6 +47,13 @@ def test_mending_says_what_was_called_rather_than_dropping_it():
     assert 'search({"q":"x"})' in mend_pairs(turns)[0].text
     lone = mend_pairs([turn("tool", [ToolResult("gone", (Text("42"),))])])[0]
     assert lone.role == "user"
+    assert "42" in lone.text
+
+
+def test_an_orphaned_result_keeps_its_pictures():
+    picture = Image(b"png", media_type="image/png")
+    lone = mend_pairs([turn("tool", [ToolResult("gone", (Text("42"), picture))])])[0]
+    assert picture in lone.parts
     assert "42" in lone.text
 
 
