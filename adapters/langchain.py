@@ -10,13 +10,13 @@ from sfumato.adapters.langchain_history import SfumatoChatMessageHistory
 from sfumato.adapters.langchain_messages import langchain_from_turns, turns_from_langchain
 from sfumato.adapters.langchain_middleware import SfumatoMiddleware
 from sfumato.adapters.langchain_recall import recall_tool
-from sfumato.adapters.langchain_view import langchain_messages
+from sfumato.adapters.langchain_view import view_messages
 
 __all__ = [
     "SfumatoChatMessageHistory",
     "SfumatoMiddleware",
     "langchain_from_turns",
-    "langchain_messages",
     "recall_tool",
     "turns_from_langchain",
+    "view_messages",
 ]

@@ -15,7 +15,7 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
 from sfumato.adapters.langchain_messages import turns_from_langchain
-from sfumato.adapters.langchain_view import langchain_messages
+from sfumato.adapters.langchain_view import view_messages
 from sfumato.errors import NotFoundError
 from sfumato.memory import Memory
 
@@ -85,6 +85,6 @@ class SfumatoChatMessageHistory(BaseChatMessageHistory):
 def viewed(memory: Memory) -> list[BaseMessage]:
     """The thread's view as messages; none for a thread that holds nothing yet."""
     try:
-        return langchain_messages(memory.view())
+        return view_messages(memory.view())
     except NotFoundError:
         return []

@@ -38,8 +38,11 @@ class SfumatoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     The thread of the memory is the run's ``configurable.thread_id``; an agent
     that runs inside another graph has one of its own, named after both.
-    ``thread`` sets it for all runs instead. ``recall`` adds the tool by which
-    the model fetches turns word for word; its results are journaled as echoes.
+    ``thread`` sets it for all runs instead. It follows the graph's state: what
+    is added to it otherwise is shelved at the next call. A turn that is
+    forgotten is no longer sent, but stays in the state and its checkpoints
+    until it is removed there. ``recall`` adds the tool by which the model
+    fetches turns word for word; its results are journaled as echoes.
 
     Put it last in ``middleware``, so that all others see plain messages. What
     they hide or change in a request is hidden or changed in memory too;

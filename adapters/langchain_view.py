@@ -26,7 +26,7 @@ FRONT_ID = "sfumato-front"
 """Id of the front message, by which one that comes back is known."""
 
 
-def langchain_messages(view: View) -> list[BaseMessage]:
+def view_messages(view: View) -> list[BaseMessage]:
     """The whole view: system turns, the front message if any, the recent turns."""
     recent = list(langchain_from_turns(view.recent))
     return [*langchain_from_turns(view.system), *with_front(front_message(view), recent, view.host)]
