@@ -31,7 +31,7 @@ from sfumato.renderers.typeset import CONTINUATION, Line, Typesetter
 from sfumato.turn import Turn, encode
 
 # Raised whenever the same input would be drawn otherwise than before.
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 
 # 16 greys: a third smaller and faster than 256, and text needs no more.
 _GREYS = [17 * grey for grey in range(16)]

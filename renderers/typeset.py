@@ -173,7 +173,7 @@ class Typesetter:
         if unit.isascii() and unit.isprintable():
             return 1
         # A tenth of a cell of overhang does not show.
-        return max(1, math.ceil(self._widths["mono"][unit] / self._letters.cell_px - 0.1))
+        return max(1, math.ceil(self._letters.length(unit, "mono") / self._letters.cell_px - 0.1))
 
     def pieces(self, word: str, face: Face, first: int, room: int) -> Iterator[str]:
         """A word wider than a line in pieces, the first in ``first`` pixels."""
