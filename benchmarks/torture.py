@@ -32,9 +32,9 @@ from sfumato.plan import Plan
 PHASES = {"a": "append", "p": "plan", "d": "draw", "c": "commit"}
 DELAY_S = {"a": 0.004, "p": 0.0004, "d": 0.006, "c": 0.003}
 """Longest wait between hearing of a phase and the kill; planning is quick."""
-TURNS_PER_STORE = 150
+TURNS_PER_STORE = 80
 """A store is put aside after so many turns, so that a check stays quick."""
-BUDGET = 1_500
+BUDGET = 900
 
 
 WORDS = (
@@ -136,7 +136,7 @@ def kill_once(folder: Path, phase: str, chance: random.Random) -> tuple[str, int
     child = forked(lambda: work(folder, writer))
     os.close(writer)
     heard = b""
-    skip = chance.randint(0, 6)  # not always the first time the phase comes round
+    skip = chance.randint(0, 3)  # not always the first time the phase comes round
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         if select.select([reader], [], [], 0.05)[0]:
