@@ -131,7 +131,7 @@ def caught(mutation: Mutation, folder: Path) -> str:
         command,
         shell=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": str(site), "HYPOTHESIS_PROFILE": "quick-to-fail"},
         capture_output=True,
         text=True,
         check=False,

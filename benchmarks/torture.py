@@ -23,6 +23,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +138,7 @@ def kill_once(folder: Path, phase: str, chance: random.Random) -> tuple[str, int
     child = forked(lambda: work(folder, writer))
     os.close(writer)
     heard = b""
-    skip = chance.randint(0, 3)  # not always the first time the phase comes round
+    skip = chance.randint(0, 2)  # not always the first time the phase comes round
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         if select.select([reader], [], [], 0.05)[0]:
@@ -209,13 +211,31 @@ def checked(folder: Path, acknowledged: int, number: int) -> list[str]:
     return [] if said == "clean" else [f"kill {number + 1}: {said}"]
 
 
+def say(line: str) -> None:
+    """Progress, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def side_by_side(kills: int, seed: int, jobs: int) -> dict[str, Any]:
+    """``kills`` kills shared among ``jobs`` warm parents, each with stores of its own."""
+    shares = [kills // jobs + (job < kills % jobs) for job in range(jobs)]
+    shared_renderer()
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+        runs = [pool.submit(torture, share, seed + job, say) for job, share in enumerate(shares)]
+        results = [run.result() for run in runs]
+    phases: Counter[str] = sum((Counter(each["phases"]) for each in results), Counter())
+    failures = [failure for each in results for failure in each["failures"]]
+    return {"kills": kills, "phases": dict(phases), "failures": failures}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="tortures run side by side")
     options = parser.parse_args()
     started = time.monotonic()
-    result = torture(options.kills, options.seed, lambda line: print(line, file=sys.stderr))
+    result = side_by_side(options.kills, options.seed, options.jobs)
     result["seconds"] = round(time.monotonic() - started)
     print(json.dumps(result, indent=1))
     short = [

@@ -1,6 +1,8 @@
 """Settings all tests share."""
 
-from hypothesis import HealthCheck, settings
+import os
+
+from hypothesis import HealthCheck, Phase, settings
 
 # Machines are noisy: no test may fail because it was slow.
 settings.register_profile(
@@ -9,4 +11,11 @@ settings.register_profile(
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("suite")
+# Enough to know that a test fails, without looking for the simplest failure.
+settings.register_profile(
+    "quick-to-fail",
+    settings.get_profile("suite"),
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
