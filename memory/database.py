@@ -43,6 +43,10 @@ SCRUB_WAIT_S = 5
 
 _Key = TypeVar("_Key")
 
+# Any number, the same for all who prepare a PostgreSQL store.
+_SCHEMA_LOCK = 0x5F0A70
+
+_DELETED_BUT = "the content is deleted, but old bytes in the store's files"
 _SCRUB_DUE = "scrub_due"
 
 
@@ -63,6 +67,9 @@ class Database:
             current = schema.is_current(connection)
         if not current:
             with self.writing() as connection:
+                if not self.is_sqlite:
+                    # SQLite's writers exclude each other anyhow.
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
                 schema.prepare(connection)
 
     @property
@@ -91,6 +98,23 @@ class Database:
         made = (sqlite if self.is_sqlite else postgresql).insert(table).values(**values)
         connection.execute(made.on_conflict_do_nothing())
 
+    def insert_rows(
+        self, connection: Connection, table: sa.Table, rows: Sequence[tuple[int, ...]]
+    ) -> None:
+        """Insert many rows of numbers, given in the order of the table's columns."""
+        columns = ", ".join(table.columns.keys())
+        if self.is_sqlite:
+            marks = ", ".join("?" * len(table.columns))
+            connection.exec_driver_sql(
+                f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", list(rows)
+            )
+            return
+        driver: Any = connection.connection.driver_connection
+        copy = f"COPY {table.name} ({columns}) FROM STDIN"
+        with driver.cursor() as cursor, cursor.copy(copy) as copying:
+            for row in rows:
+                copying.write_row(row)
+
     def erase(self, connection: Connection, keys: Sequence[int]) -> None:
         """Erase contents; ``scrub`` afterwards.
 
@@ -110,6 +134,11 @@ class Database:
         """Note, in a write transaction, that deleted rows have yet to be scrubbed."""
         schema.write_meta(connection, _SCRUB_DUE, "yes")
 
+    def is_scrub_due(self) -> bool:
+        """Whether deleted rows have yet to be scrubbed."""
+        with self.reading() as connection:
+            return schema.read_meta(connection, _SCRUB_DUE) is not None
+
     def scrub(self) -> None:
         """Make what was overwritten or deleted unreadable in the store's files.
 
@@ -119,32 +148,34 @@ class Database:
         StoreError if a reader of an older snapshot is in the way; the content
         is deleted all the same, and repeating the call finishes the work.
         """
-        with self.reading() as connection:
-            rewrite = schema.read_meta(connection, _SCRUB_DUE) is not None
-        with self._outside_transactions() as connection:
-            if not self.is_sqlite:
-                for table in (*schema.OF_THREAD, schema.contents):
-                    connection.exec_driver_sql(f"VACUUM {table.name}")
-            else:
-                if rewrite:
+        rewrite = self.is_scrub_due()
+        try:
+            with self._outside_transactions() as connection:
+                if not self.is_sqlite:
+                    for table in (*schema.OF_THREAD, schema.contents):
+                        connection.exec_driver_sql(f"VACUUM {table.name}")
+                elif rewrite:
                     connection.exec_driver_sql("VACUUM")
-                self._empty_log(connection)
+                blocked = self.is_sqlite and not self._empty_log(connection)
+        except StoreError as problem:
+            raise StoreError(f"{_DELETED_BUT} could not be scrubbed: {problem}") from problem
+        if blocked:
+            raise StoreError(
+                f"{self.name}: {_DELETED_BUT} remain, since another connection still reads an "
+                "older state of the store. Let that reader finish, then forget again; that is "
+                "safe to repeat."
+            )
         if rewrite:
             with self.writing() as connection:
                 schema.write_meta(connection, _SCRUB_DUE, None)
 
-    def _empty_log(self, connection: Connection) -> None:
+    def _empty_log(self, connection: Connection) -> bool:
+        """Move the write-ahead log into the file; False if a reader needs it still."""
         connection.exec_driver_sql(f"PRAGMA busy_timeout={SCRUB_WAIT_S * 1000}")
         try:
-            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+            return not connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
         finally:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={LOCK_WAIT_S * 1000}")
-        if busy:
-            raise StoreError(
-                f"{self.name}: the content is deleted, but another connection still reads an "
-                "older state of the store, so old bytes remain in its -wal file. Let that "
-                "reader finish, then forget again; that is safe to repeat."
-            )
 
     @contextmanager
     def _transaction(self, kind: Literal["read", "write"]) -> Generator[Connection]:

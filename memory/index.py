@@ -131,7 +131,8 @@ def filed_under(turn: Turn) -> list[str]:
     name = turn.name or ""
     text = "\n".join((name, *_part_texts(turn.parts)))
     asks = [ASKS] if any(mark in text for mark in "?？؟") else []
-    return [*terms(text), *asks, *map(said_by, dict.fromkeys(terms(name)))]
+    speaker = map(said_by, dict.fromkeys(terms(name))) if name else ()
+    return [*terms(text), *asks, *speaker]
 
 
 def said_by(term: str) -> str:

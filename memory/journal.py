@@ -27,7 +27,7 @@ from sfumato import entries as rows
 from sfumato import layout_store, postings, reconcile
 from sfumato.database import batches
 from sfumato.entries import Draft
-from sfumato.errors import ConflictError, InputError
+from sfumato.errors import ConflictError, InputError, NotFoundError
 from sfumato.forgetting import forgotten_with
 from sfumato.index import TERMS_VERSION
 from sfumato.journal_reader import JournalReader
@@ -213,6 +213,15 @@ class Journal(JournalReader):
         On SQLite the file is rewritten, which takes time and free disk space
         in proportion to the store. Raises as ``forget`` does.
         """
+        try:
+            self._delete_thread(thread)
+        except NotFoundError:
+            # Perhaps it is the scrubbing that was kept from ending.
+            if not self._database.is_scrub_due():
+                raise
+        self._database.scrub()
+
+    def _delete_thread(self, thread: str) -> None:
         with self._database.writing() as connection:
             row = rows.find_thread(connection, thread, lock=True)
             for table in (turns, revisions):
@@ -224,7 +233,6 @@ class Journal(JournalReader):
             for table in OF_THREAD:
                 connection.execute(sa.delete(table).where(table.c.thread_key == row.thread_key))
             self._database.scrub_later(connection)
-        self._database.scrub()
 
     # -- wishes, search, layouts, checks ---------------------------------------------
 

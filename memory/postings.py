@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from sfumato.database import batches
+from sfumato.database import Database, batches
 from sfumato.index import ASKS, Word, said_by, wanted
 from sfumato.ranking import (
     REACH,
@@ -66,13 +66,16 @@ def rows(filed: Iterable[tuple[int, Sequence[str]]], salt: str) -> list[tuple[in
 
 
 def add(
-    connection: Connection, thread_key: int, filed: Sequence[tuple[int, Sequence[str]]], salt: str
+    database: Database,
+    connection: Connection,
+    thread_key: int,
+    filed: Sequence[tuple[int, Sequence[str]]],
+    salt: str,
 ) -> None:
     """File turns, given as (seq, terms), under their terms."""
     made = rows(filed, salt)
     if made:
-        statement = str(sa.insert(postings).compile(connection.engine))
-        connection.exec_driver_sql(statement, [(thread_key, *row) for row in made])
+        database.insert_rows(connection, postings, [(thread_key, *row) for row in made])
 
 
 def remove(

@@ -170,7 +170,7 @@ class ThreadWriter:
         self._count(filed, -1)
 
     def _file(self, filed: Sequence[tuple[int, Sequence[str]]]) -> None:
-        postings.add(self._connection, self._key, filed, self._salt)
+        postings.add(self._database, self._connection, self._key, filed, self._salt)
         self._count(filed, +1)
 
     def _count(self, filed: Sequence[tuple[int, Sequence[str]]], sign: int) -> None:

@@ -186,6 +186,11 @@ def test_an_answer_is_found_by_the_words_of_its_question(journal: Journal) -> No
     assert found(journal, "Did she learn the violin as a child?") == [11, 10, 1]
 
 
+def test_a_search_may_end_before_a_mark(journal: Journal) -> None:
+    journal.append("a", [turn("user", f"heron {n}") for n in range(9)])
+    assert sorted(hit.seq for hit in journal.search("a", "heron", 20, before=4)) == [1, 2, 3]
+
+
 def test_threads_do_not_see_or_sway_each_other(journal: Journal) -> None:
     texts = ["apples and pears", "pears and plums", "plums"]
     journal.append("a", [turn("user", text) for text in texts])

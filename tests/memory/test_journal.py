@@ -87,33 +87,34 @@ class TestAppending:
         assert entry.time == time
         assert journal.get("a", [1])[0].time.isoformat() == "0001-01-02T10:04:05.678901+00:00"
 
-    @given(
-        st.lists(
-            st.builds(
-                lambda role, parts, name, metadata: turn(role, parts, name=name, metadata=metadata),
-                st.sampled_from(["system", "user", "assistant", "tool"]),
-                st.lists(
-                    st.builds(Text, st.text())
-                    | st.builds(Image, st.binary(), caption=st.none() | st.text())
-                    | st.builds(ToolCall, st.text(), st.text(), st.text())
-                    | st.builds(ToolResult, st.text(), st.tuples(st.builds(Text, st.text())))
-                    | st.builds(Unknown, st.text(), st.dictionaries(st.text(), st.integers())),
-                    max_size=3,
-                ),
-                st.none() | st.text(),
-                st.dictionaries(st.text(), st.none() | st.booleans() | st.text(), max_size=2),
+
+@given(
+    st.lists(
+        st.builds(
+            lambda role, parts, name, metadata: turn(role, parts, name=name, metadata=metadata),
+            st.sampled_from(["system", "user", "assistant", "tool"]),
+            st.lists(
+                st.builds(Text, st.text())
+                | st.builds(Image, st.binary(), caption=st.none() | st.text())
+                | st.builds(ToolCall, st.text(), st.text(), st.text())
+                | st.builds(ToolResult, st.text(), st.tuples(st.builds(Text, st.text())))
+                | st.builds(Unknown, st.text(), st.dictionaries(st.text(), st.integers())),
+                max_size=3,
             ),
-            max_size=4,
-        )
+            st.none() | st.text(),
+            st.dictionaries(st.text(), st.none() | st.booleans() | st.text(), max_size=2),
+        ),
+        max_size=4,
     )
-    def test_any_turn_comes_back_equal(self, journal: Journal, turns: list[Turn]) -> None:
-        stored = journal.append("any", turns)
-        read = journal.get("any", [entry.seq for entry in stored]) if stored else []
-        assert read == stored
-        for given_turn, entry in zip(turns, read, strict=True):
-            assert (entry.turn.role, entry.turn.parts) == (given_turn.role, given_turn.parts)
-            assert (entry.turn.name, entry.turn.metadata) == (given_turn.name, given_turn.metadata)
-        assert journal.verify() == []
+)
+def test_any_turn_comes_back_equal(journal: Journal, turns: list[Turn]) -> None:
+    stored = journal.append("any", turns)
+    read = journal.get("any", [entry.seq for entry in stored]) if stored else []
+    assert read == stored
+    for given_turn, entry in zip(turns, read, strict=True):
+        assert (entry.turn.role, entry.turn.parts) == (given_turn.role, given_turn.parts)
+        assert (entry.turn.name, entry.turn.metadata) == (given_turn.name, given_turn.metadata)
+    assert journal.verify() == []
 
 
 class TestReading:
@@ -379,6 +380,19 @@ class TestStores:
         assert [entry.seq for entry in entries] == list(range(1, 81))
         assert {entry.turn.text for entry in entries} == {str(n) for n in range(80)}
         assert journal.verify() == []
+
+    def test_a_lock_that_is_never_given_up_is_explained(
+        self, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal.append("a", said("x"))
+        monkeypatch.setattr("sfumato.database.LOCK_WAIT_S", 0)
+        with sqlite3.connect(tmp_path / "store.db", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="write lock"):
+                journal.append("a", said("y"))
+            assert texts(journal.entries("a")) == ["x"]
+            other.execute("ROLLBACK")
+        assert journal.append("a", said("y"))[0].seq == 2
 
 
 class TestVerifying:

@@ -225,3 +225,22 @@ def test_a_missing_mark_is_named(journal: Journal) -> None:
     journal.append("a", [turn("user", "x")])
     with pytest.raises(NotFoundError, match="#5"):
         journal.forget("a", 5)
+
+
+def test_forgetting_a_thread_can_be_finished_later(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfumato.database.SCRUB_WAIT_S", 0)
+    journal.append("a", [turn("user", PLANTED)])
+    reader = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM sfumato_turns").fetchall()
+    with pytest.raises(StoreError, match="reader"):
+        journal.forget_thread("a")
+    assert journal.threads() == []
+    reader.execute("COMMIT")
+    journal.forget_thread("a")
+    assert remains(tmp_path, PLANTED) == []
+    with pytest.raises(NotFoundError):
+        journal.forget_thread("a")
+    reader.close()
