@@ -20,7 +20,7 @@ demo: .venv/demo.stamp
 	$(BIN)/python benchmarks/demo/demo.py
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest --cov=sfumato --cov-report=
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov=sfumato --cov-report=
 	$(BIN)/python -m coverage report --skip-covered
 	$(BIN)/python -m coverage report --include='memory/*' --format=total --fail-under=90
 

@@ -52,7 +52,7 @@ def marks_of_archive(view: View) -> range:
     return range(view.archived[0], view.archived[1] + 1) if view.archived else range(0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(conversations(), hosts, budgets, st.integers(1, 12))
 def test_2_no_request_breaks_a_providers_rules(opened, turns, host, budget, step):
     with opened(host, budget) as memory:
@@ -74,7 +74,7 @@ def test_2_no_request_breaks_a_providers_rules(opened, turns, host, budget, step
                     assert violations(provider, request) == []
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(conversations(), hosts, budgets)
 def test_3_until_a_step_is_due_earlier_parts_are_byte_identical(opened, turns, host, budget):
     with opened(host, budget) as memory:

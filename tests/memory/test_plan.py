@@ -51,7 +51,9 @@ def test_a_call_and_its_results_are_never_on_two_sides_of_the_boundary(thread, c
     plan = Plan(Policy(), capacity, sizes)
     layout = Layout()
     for turn in turns:
-        layout = plan.fold(layout, [turn])
+        before, layout = layout, plan.fold(layout, [turn])
+        if layout.steps == before.steps and turn is not turns[-1]:
+            continue
         answered = {c for t in turns[: turn.mark] for c in t.closes}
         tail = set(layout.tail)
         for caller in turns[: turn.mark]:
