@@ -1,8 +1,8 @@
 """LlamaIndex: memory for agents and chat engines, and messages to turns and back.
 
-``SfumatoMemory`` takes the place of ``Memory``; ``SfumatoMemoryBlock`` (in
-``sfumato.adapters.llama_index_block``) adds to one that stays; ``recall_tool``
-lets the model fetch what faded. Translates only: knows nothing of how turns fade.
+``SfumatoMemory`` takes the place of ``Memory``, ``SfumatoMemoryBlock`` adds to
+one that stays, and ``recall_tool`` lets the model fetch what faded. Translates
+only: knows nothing of how turns fade.
 
 Written against llama-index-core 0.14.25 (November 2026).
 """
@@ -22,7 +22,7 @@ from sfumato.adapters.llama_index_block import SfumatoMemoryBlock
 from sfumato.adapters.llama_index_messages import llama_index_from_turns, turns_from_llama_index
 from sfumato.adapters.llama_index_recall import recall_tool
 from sfumato.adapters.llama_index_settings import HostTokens, ThreadSettings, Tokenizer
-from sfumato.adapters.llama_index_view import begins_with_front, llama_index_request
+from sfumato.adapters.llama_index_view import begins_with_front, is_opening, llama_index_request
 from sfumato.errors import BudgetError, InputError, NotFoundError
 from sfumato.hosts import host as find_host
 from sfumato.memory import Memory
@@ -41,6 +41,7 @@ TOKEN_LIMIT = 30_000
 """What ``Memory`` takes for ``token_limit`` when none is given (llama-index-core 0.14.25)."""
 
 OWN_STORE = ("chat_store", "table_name", "async_engine", "db_schema")
+"""Arguments of Memory that say where it keeps messages."""
 QUEUE_SETTINGS = (
     "chat_history_token_ratio",
     "token_flush_size",
@@ -50,7 +51,9 @@ QUEUE_SETTINGS = (
     "audio_token_size_estimate",
     "video_token_size_estimate",
 )
+"""Arguments of Memory that tune its queue and how blocks are put in."""
 STEPS = 8
+"""How many budgets there are for what callers add; see ``_room``."""
 
 
 class SfumatoMemory(ThreadSettings, BaseMemory):
@@ -188,7 +191,8 @@ class SfumatoMemory(ThreadSettings, BaseMemory):
         moment: its pages stand for turns it does not name.
         """
         if not begins_with_front(messages):
-            self.memory.reconcile(turns_from_llama_index(messages))
+            said = [message for message in messages if not is_opening(message)]
+            self.memory.reconcile(turns_from_llama_index(said))
             return
         shown = self.get()
         if list(messages[: len(shown)]) != shown:

@@ -31,6 +31,10 @@ _STRICT_FAMILIES = ("claude", "gemini")
 """Families whose builders send images in results, and blank text, which these hosts refuse."""
 
 
+OPENING = "[The conversation begins with the assistant.]"
+"""What a user is made to say where the assistant spoke first and the host wants a user to."""
+
+
 def llama_index_request(view: View, *, cache_point: bool = False) -> list[ChatMessage]:
     """The whole view as messages.
 
@@ -48,7 +52,14 @@ def llama_index_request(view: View, *, cache_point: bool = False) -> list[ChatMe
     for message in messages:
         # Anthropic refuses words after calls.
         message.blocks.sort(key=lambda block: isinstance(block, ToolCallBlock))
+    if view.host.alternation or view.host.family in _STRICT_FAMILIES:
+        messages = _opened(messages)
     return _alternating(messages) if view.host.alternation else messages
+
+
+def is_opening(message: ChatMessage) -> bool:
+    """Whether a message is one that no user said, before an assistant's first."""
+    return message.role == MessageRole.USER and message.content == OPENING
 
 
 def is_front(message: ChatMessage) -> bool:
@@ -94,6 +105,15 @@ def _unname_results(messages: Sequence[ChatMessage], said: Sequence[Turn]) -> No
         kwargs = message.additional_kwargs
         if message.role == MessageRole.TOOL and kwargs.get("tool_call_id") not in named:
             kwargs.pop("name", None)
+
+
+def _opened(messages: list[ChatMessage]) -> list[ChatMessage]:
+    """The messages with a user's before an assistant that speaks first."""
+    said = (n for n, message in enumerate(messages) if message.role != MessageRole.SYSTEM)
+    first = next(said, None)
+    if first is None or messages[first].role != MessageRole.ASSISTANT:
+        return messages
+    return [*messages[:first], ChatMessage(OPENING, role=MessageRole.USER), *messages[first:]]
 
 
 def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:

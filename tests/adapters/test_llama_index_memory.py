@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import json
 import os
 import pickle
+import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from llama_index.core.base.llms.types import CachePoint, ChatMessage, ImageBlock, TextBlock
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import MockLLM
 from llama_index.core.memory import BaseMemory, InsertMethod, StaticMemoryBlock
 from llama_index_llm import broken_rules, calling, images, openai_payload
+from provider_rules import violations
 from pydantic import ValidationError
 
 from sfumato import BudgetError, InputError, Store, StoreError
 from sfumato.adapters.llama_index import SfumatoMemory, recall_tool
 from sfumato.adapters.llama_index_settings import one_level
-from sfumato.adapters.llama_index_view import is_front
+from sfumato.adapters.llama_index_view import begins_with_front, is_front
 from sfumato.echoes import TOOL_NAME
 from sfumato.hosts import host
 from sfumato.recall import TOOL_DESCRIPTION, TOOL_PARAMETERS
@@ -241,11 +247,11 @@ def test_reset_forgets_the_thread_for_good(make: Make, tmp_path: Path):
 
 def test_edits_in_what_was_given_out_do_not_reach_the_store(make: Make):
     memory = make(chat_history=[*chatter(60), user("hello")])
-    for given in (memory.get(), memory.get_all()):
-        block = given[-1].blocks[-1]
+    for shown in (memory.get(), memory.get_all()):
+        block = shown[-1].blocks[-1]
         assert isinstance(block, TextBlock)
         block.text = "Current state: {'mood': 'bad'}. " + block.text
-        given[0].additional_kwargs["session_id"] = "x"
+        shown[0].additional_kwargs["session_id"] = "x"
     assert memory.get()[-1] == user("hello")
     assert memory.get_all() == [*chatter(60), user("hello")]
 
@@ -283,9 +289,15 @@ def test_a_copy_is_the_same_memory(make: Make, copied: str):
 def test_copies_share_one_open_store_which_closes_with_the_last(make: Make):
     memory = make(chat_history=[user("a")])
     other = SfumatoMemory.from_dict(memory.to_dict())
-    assert memory.memory.store is other.memory.store
+    opened = weakref.ref(memory.memory.store)
+    assert opened() is other.memory.store
     del memory
+    gc.collect()
+    assert opened() is other.memory.store
     assert other.get() == [user("a")]
+    del other
+    gc.collect()
+    assert opened() is None
 
 
 def test_memory_made_again_in_another_directory_is_of_the_same_file(
@@ -434,6 +446,20 @@ def test_a_host_that_wants_alternation_gets_pages_and_a_question_in_one_message(
     assert memory.get_all() == [*chatter(count), user("And now?")]
 
 
+@pytest.mark.parametrize("name", ["claude-sonnet-5", "gpt-4o", "pixtral"])
+def test_an_assistant_that_speaks_first_is_introduced_where_the_host_wants_it(
+    make: Make, name: str
+):
+    said = [ChatMessage("Be kind.", role="system"), assistant("How can I help?"), user("Thus.")]
+    memory = make(chat_history=said, host=name)
+    shown = memory.get()
+    assert (shown == said) == (name == "gpt-4o")
+    assert name == "gpt-4o" or broken_rules(shown) == []
+    memory.set(shown)
+    assert memory.get_all() == said
+    assert memory.memory.journal.state("alice").last_seq == 3
+
+
 def test_a_host_that_cannot_see_gets_text_alone(make: Make):
     memory = make(chat_history=chatter(200), host="text-only")
     assert not any(map(images, memory.get()))
@@ -493,6 +519,56 @@ def test_a_picture_in_a_tools_result_is_shown_where_openai_takes_it(make: Make):
     assert by_role["tool"] == []
     assert by_role["user"][0].resolve_image().read() == png.resolve_image().read()
     assert memory.get_all() == said
+
+
+SENTENCE = "The gate of the garden stays shut until the fence is mended by the gardener. "
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[list[ChatMessage]]:
+    """Batches of messages; calls may have all, some or no results, and results no call."""
+    batches: list[list[ChatMessage]] = []
+    for number in range(draw(st.integers(1, 15))):
+        length = draw(st.integers(0, 12))
+        batch: list[ChatMessage] = []
+        ids = [f"call-{number}-{n}" for n in range(draw(st.integers(0, 3)))]
+        if ids:
+            batch.append(calling(*((id, "look", {"at": number}) for id in ids)))
+        answered = draw(st.lists(st.sampled_from([*ids, f"lost-{number}"]), unique=True))
+        batch += [
+            ChatMessage(SENTENCE * length, role="tool", additional_kwargs={"tool_call_id": id})
+            for id in answered
+        ]
+        batch += [assistant(draw(st.sampled_from(["", "Yes.", "  "])))] * draw(st.integers(0, 2))
+        batches.append([*batch, user(f"{number}: {SENTENCE * length}")])
+    return batches
+
+
+@settings(max_examples=12)
+@given(conversations(), st.sampled_from(["claude-sonnet-5", "gpt-5.2", "pixtral", "text-only"]))
+def test_whatever_is_put_all_is_kept_and_the_view_is_a_request_within_budget(
+    batches: list[list[ChatMessage]], name: str
+):
+    with tempfile.TemporaryDirectory() as folder:
+        memory = SfumatoMemory(
+            thread="any", host=name, profile="dense", budget=1_500, store=f"sqlite:///{folder}/m.db"
+        )
+        said: list[ChatMessage] = []
+        for batch in batches:
+            memory.put_messages(batch)
+            said += batch
+            try:
+                view = memory.memory.view()
+            except BudgetError:
+                continue
+            assert view.tokens <= 1_500
+            shown = memory.get()
+            assert violations("openai", openai_payload(shown)) == []
+            assert name != "claude-sonnet-5" or broken_rules(shown) == []
+            memory.set(shown if begins_with_front(shown) else memory.get_all())
+        assert memory.get_all() == said
+        assert memory.memory.journal.state("any").last_seq == len(said)
+        assert memory.memory.verify() == []
 
 
 # -- recall --------------------------------------------------------------------------
