@@ -25,7 +25,6 @@ from budgets import THREAD, Row, costs_table, lay_out_all
 from facts import RECALLED, answers_read, fact_panel, oldest_fact, rank_of
 from legibility import (
     READ,
-    READ_PROFILE,
     Reading,
     read_pages,
     readings_of,
@@ -74,20 +73,24 @@ def run(store: Store, out: Path, share: float) -> dict[str, Any]:
     problems = memory.verify()
     console.print(f"verify: {len(problems)} problems in {len(rows)} layouts\n")
 
-    lines = read_pages(store, {name: views[name, READ_PROFILE] for name in READ})
-    read = {name: views[name, READ_PROFILE] for name in READ}
+    read = {name: views[name, profile] for name, profile in READ.items()}
+    lines = read_pages(store, read)
     readings = [each for name in READ for each in readings_of(read[name], lines[name])]
     console.print(readings_table(readings))
     answers = {name: answers_read(questions, read[name], lines[name]) for name in READ}
-    for name, (right, asked) in answers.items():
-        console.print(f"{name}: {right} of {asked} exact answers on pages read letter by letter")
+    for name, each in answers.items():
+        console.print(
+            f"{name}: of {each.on_pages} exact answers on pages OCR reads {each.read} letter by "
+            f"letter, the factsheet lists {each.in_factsheet}; "
+            f"{each.read_or_in_factsheet} can be had from the view one way or the other"
+        )
     console.print()
 
     ranks = [rank_of(memory, each) for each in questions]
     found = sum(rank is not None for rank in ranks)
     fact = oldest_fact(memory, questions, read, lines)
     if fact is not None:
-        console.print(fact_panel(fact, str(out / f"{fact.host}-{READ_PROFILE}")))
+        console.print(fact_panel(fact, str(out / f"{fact.host}-{READ[fact.host]}")))
     check_verbatim(memory)
     console.print(conclusion(rows, readings, found, len(questions)))
     return {
@@ -97,7 +100,7 @@ def run(store: Store, out: Path, share: float) -> dict[str, Any]:
         "views": [asdict(row) for row in rows],
         "problems": len(problems),
         "readings": [asdict(each) for each in readings],
-        "answers_read": {name: {"right": r, "asked": a} for name, (r, a) in answers.items()},
+        "answers_read": {name: asdict(each) for name, each in answers.items()},
         "recall": {"found": found, "asked": len(questions), "k": RECALLED},
         "fact": None if fact is None else asdict(fact),
     }

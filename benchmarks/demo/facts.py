@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from reading import Line, plain
 from rich.markup import escape
 from rich.panel import Panel
+from scoring import Line, plain
 
 from sfumato import Memory, View, ViewPart
 from sfumato.view import page_file
@@ -26,6 +26,16 @@ class Question(TypedDict):
     question: str
     answer: str
     turn: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers on pages: how many OCR read letter by letter, how many the factsheet lists."""
+
+    on_pages: int
+    read: int
+    in_factsheet: int
+    read_or_in_factsheet: int
 
 
 @dataclass(frozen=True)
@@ -53,17 +63,20 @@ def read_turns(view: View, pages: list[list[Line]]) -> dict[int, tuple[ViewPart,
     return read
 
 
-def answers_read(
-    questions: Sequence[Question], view: View, pages: list[list[Line]]
-) -> tuple[int, int]:
-    """Of the answers that stand on pages: how many OCR read letter by letter, and how many."""
+def answers_read(questions: Sequence[Question], view: View, pages: list[list[Line]]) -> Answers:
+    """How the answers that stand on a view's pages can be had from it."""
     read = read_turns(view, pages)
+    sheet = plain("".join(part.text or "" for part in view.parts if part.kind == "facts"))
     asked = [each for each in questions if each["turn"] in read]
     right = [each for each in asked if plain(each["answer"]) in plain(read[each["turn"]][2])]
-    return len(right), len(asked)
+    listed = [each for each in asked if plain(each["answer"]) in sheet]
+    return Answers(
+        len(asked), len(right), len(listed), len([e for e in asked if e in right + listed])
+    )
 
 
 def rank_of(memory: Memory, question: Question) -> int | None:
+    """The rank of the turn with the answer among those the question recalls; None if not."""
     found = [each.turn for each in memory.recall(question["question"], RECALLED)]
     return found.index(question["turn"]) + 1 if question["turn"] in found else None
 

@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from progress import bar
-from reading import ErrorRate, Line, Reader, error_rate
+from reading import Reader
 from rich.table import Table
+from scoring import ErrorRate, Line, error_rate
 
 from sfumato import Memory, Store, View
 from sfumato.layouts import budget_class
 from sfumato.renderers import Page, Style
 from sfumato.tiers import tiers_for
 
-READ = ("qwen3-vl", "claude-high-res", "deepseek-ocr")
-READ_PROFILE = "dense"
-"""The profile with the smallest type is read: what it shows holds for larger type."""
+READ = {"qwen3-vl": "dense", "claude-high-res": "legible", "deepseek-ocr": "dense"}
+"""The hosts whose pages are read, with the profile: small type and large, both profiles."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Reading:
     """
 
     host: str
+    profile: str
     tier: int
     type_px: float
     pages: int
@@ -56,9 +57,9 @@ def read_pages(store: Store, views: dict[str, View]) -> dict[str, list[list[Line
 
 def drawn_again(store: Store, view: View) -> Iterator[tuple[Page, Style]]:
     """The view's pages drawn once more, with the place of every word; same bytes, or it stops."""
-    memory = Memory(view.thread, view.host, store, profile=READ_PROFILE)
-    desk = memory.desk
-    tiers = tiers_for(view.host, READ_PROFILE, budget_class(view.budget), desk.policy)
+    profile = READ[view.host.name]
+    desk = Memory(view.thread, view.host, store, profile=profile).desk
+    tiers = tiers_for(view.host, profile, budget_class(view.budget), desk.policy)
     measures = desk.measures(view.thread, tiers)
     for part in view.pages:
         style = tiers[(part.tier or 1) - 1].style
@@ -77,6 +78,7 @@ def readings_of(view: View, pages: list[list[Line]]) -> list[Reading]:
     return [
         Reading(
             view.host.name,
+            READ[view.host.name],
             tier,
             type_px,
             len(found),
@@ -97,11 +99,21 @@ def readings_table(readings: list[Reading]) -> Table:
         "or Devanagari; the last column leaves out lines that hold any of these.",
         caption_justify="left",
     )
-    for name in ("host", "tier", "type px", "pages", "characters", "wrong", "wrong, its alphabet"):
-        table.add_column(name, justify="left" if name == "host" else "right")
+    for name in (
+        "host",
+        "profile",
+        "tier",
+        "type px",
+        "pages",
+        "characters",
+        "wrong",
+        "wrong, its alphabet",
+    ):
+        table.add_column(name, justify="left" if name in ("host", "profile") else "right")
     for each in readings:
         table.add_row(
             each.host,
+            each.profile,
             f"{each.tier}",
             f"{each.type_px:g}",
             f"{each.pages}",
