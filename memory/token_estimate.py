@@ -90,6 +90,10 @@ FEATURES = (
 )
 
 
+# No vocabulary joins words: a text has at least as many tokens as these.
+_WORDS = ("common", "short", "word", "accented", "vietnamese_word")
+
+
 def features(text: str) -> dict[str, int]:
     """How often each feature occurs in ``text``."""
     found = dict.fromkeys(FEATURES, 0)
@@ -140,7 +144,8 @@ def estimate(text: str, tokenizer: str) -> int:
         return 0
     weights = WEIGHTS[tokenizer]
     found = features(text)
-    return max(1, round(sum(found[name] * weight for name, weight in weights.items())))
+    fitted = round(sum(found[name] * weight for name, weight in weights.items()))
+    return max(1, fitted, sum(found[name] for name in _WORDS))
 
 
 # fmt: off

@@ -228,3 +228,9 @@ class TestChoosingACounter:
         made = counter("qwen")
         assert made.id == "qwen:estimate"
         assert made(CHAT) == estimate(CHAT, "qwen")
+
+
+@pytest.mark.parametrize("tokenizer", sorted(WEIGHTS))
+@pytest.mark.parametrize("text", ["word " * 1000, "who are you and what do you want to do now"])
+def test_an_estimate_never_has_fewer_tokens_than_words(tokenizer: str, text: str) -> None:
+    assert estimate(text, tokenizer) >= len(text.split())
