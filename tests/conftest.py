@@ -9,6 +9,8 @@ settings.register_profile(
     "suite",
     deadline=None,
     max_examples=60,
+    # New examples at every run find bugs; where a change is judged, the same ones do.
+    derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 # Enough to know that a test fails, without looking for the simplest failure.
