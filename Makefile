@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | clean
+# make demo | test | lint | bench | torture | mutations | clean
 #
 # Everything runs in .venv, which is made when it is missing; packages come from
 # the registry that pip is set up with. PYTHON=… chooses the interpreter (3.11 or
@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ROOMS := memory renderers adapters
 CHECKED := build/lint/sfumato
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench torture mutations clean
 
 help:
 	@sed -n '1s/^# //p' Makefile
@@ -37,6 +37,13 @@ lint: .venv/dev.stamp
 
 bench: .venv/demo.stamp
 	$(BIN)/python benchmarks/conversations.py benchmarks/demo/conversation.jsonl > /dev/null
+	$(BIN)/python benchmarks/scale.py > /dev/null
+
+torture: .venv/demo.stamp
+	$(BIN)/python benchmarks/torture.py --kills 2000
+
+mutations: .venv/dev.stamp
+	$(BIN)/python benchmarks/mutations.py
 
 clean:
 	rm -rf build demo-output .coverage .pytest_cache .ruff_cache .hypothesis
