@@ -81,8 +81,7 @@ def run(store: Store, out: Path, share: float) -> dict[str, Any]:
     for name, each in answers.items():
         console.print(
             f"{name}: of {each.on_pages} exact answers on pages OCR reads {each.read} letter by "
-            f"letter, the factsheet lists {each.in_factsheet}; "
-            f"{each.read_or_in_factsheet} can be had from the view one way or the other"
+            f"letter; the factsheet lists {each.in_factsheet}; either: {each.read_or_in_factsheet}"
         )
     console.print()
 
