@@ -121,23 +121,22 @@ def factsheet(
             lines.append((mark, f"#{mark} {SEPARATOR.join(fresh)}"))
     if not lines:
         return Factsheet("", 0)
-    costs = [count(line + "\n") for _, line in lines]
-    head = count(HEADING + "\n")
-    if head + sum(costs) <= limit:
-        return _sheet(lines, "", head + sum(costs), ())
-    # The line that names what is left out takes its own share.
     marks = [mark for mark, _ in lines]
-    used, kept = head, 0
-    for cost, following in zip(costs, [*marks[1:], marks[-1]], strict=True):
-        if used + cost + count(_overflow(marks[-1], following)) > limit:
-            break
-        used, kept = used + cost, kept + 1
-    rest = tuple(reversed(marks[kept:]))
-    overflow = _overflow(rest[0], rest[-1])
-    used += count(overflow)
-    if used > limit:
-        return Factsheet("", 0, tuple(reversed(marks)))
-    return _sheet(lines[:kept], overflow, used, rest)
+    costs = [count(line + "\n") for _, line in lines]
+    kept = 0
+    used = count(HEADING + "\n")
+    while kept < len(lines) and used + costs[kept] <= limit:
+        used, kept = used + costs[kept], kept + 1
+    # Lines were counted one by one; what holds is the count of the whole, and the line
+    # that names what is left out takes its own share.
+    while kept >= 0:
+        rest = tuple(reversed(marks[kept:]))
+        text = _sheet(lines[:kept], _overflow(rest[0], rest[-1]) if rest else "")
+        tokens = count(text)
+        if tokens <= limit:
+            return Factsheet(text, tokens, rest)
+        kept -= 1
+    return Factsheet("", 0, tuple(reversed(marks)))
 
 
 def _overflow(first: int, last: int) -> str:
@@ -145,8 +144,6 @@ def _overflow(first: int, last: int) -> str:
     return f"{which}: more exact strings; recall them by mark\n"
 
 
-def _sheet(
-    lines: Sequence[tuple[int, str]], overflow: str, tokens: int, left_out: tuple[int, ...]
-) -> Factsheet:
+def _sheet(lines: Sequence[tuple[int, str]], overflow: str) -> str:
     listed = "\n".join(line for _, line in reversed(lines))
-    return Factsheet(f"{HEADING}\n{overflow}{listed}".rstrip("\n"), tokens, left_out)
+    return f"{HEADING}\n{overflow}{listed}".rstrip("\n")

@@ -64,10 +64,12 @@ class ThreadWriter:
         A forgotten turn has no former content to keep, and is live again.
         """
         made = _entry(old.seq, old.id, draft.turn.time or old.time, replace(draft, echo=old.echo))
+        emptied: Sequence[int] = ()
         if old.state == "live":
             self._unfile([old])
             self._keep_revision(old)
         else:
+            emptied = rows.content_keys(self._connection, self._key, [old.seq])
             self._live += 1
         rows.remove_calls(self._connection, self._key, old)
         [content_key] = rows.add_contents(self._connection, [draft.body])
@@ -79,6 +81,7 @@ class ThreadWriter:
             state="live",
             former=None,
         )
+        self._database.erase(self._connection, emptied)
         rows.add_calls(self._connection, self._key, [made])
         self._file([(made.seq, draft.terms if not made.echo else ())])
         return made

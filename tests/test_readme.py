@@ -80,7 +80,8 @@ def model() -> Iterator[str]:
 
 def test_there_are_four_quick_starts_of_about_ten_lines():
     assert set(STARTS) == {"langchain", "llama-index", "openai", "anthropic"}
-    assert all(len(code.splitlines()) <= 12 for code in STARTS.values())
+    lines = [[line for line in code.splitlines() if line] for code in STARTS.values()]
+    assert max(map(len, lines)) <= 12
 
 
 @pytest.mark.parametrize("name", sorted(STARTS))
