@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -81,8 +82,8 @@ def thread_names(found: list[Conversation], file: Path, thread: str | None) -> l
     if thread is not None:
         return [f"{thread}/{each.id}" for each in found]
     names = [each.name or f"{file.stem}/{each.id}" for each in found]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise ImportFileError(
                 str(file), f"several conversations would be named {name!r}: name them with --thread"
             )

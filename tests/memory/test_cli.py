@@ -498,11 +498,15 @@ def test_json_is_all_there_is_on_stdout_of_a_process(store):
     assert failed.stderr.startswith(b"error: ")
 
 
-def test_a_narrow_pipe_without_unicode_still_gets_whole_tables(store):
+def test_a_narrow_pipe_without_unicode_still_gets_everything(store, tmp_path):
+    said = "Zażółć 東京 " + "word " * 40
+    source = write_lines(tmp_path / "unicode.jsonl", [{"role": "user", "content": said}])
     ascii_only = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "20", "TERM": "dumb"}
-    result = shell("threads", env=ascii_only)
+    assert b"unicode" in shell("import", source, env=ascii_only).stdout
+    result = shell("recall", "unicode", "word", env=ascii_only)
     assert result.returncode == 0, result.stderr
-    assert b"trip" in result.stdout
+    assert result.stdout.count(b"word") == 40
+    assert b"\\u6771" in result.stdout
 
 
 # -- chat ---------------------------------------------------------------------------------
