@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
-from io import TextIOWrapper
 
 import typer
 
@@ -56,8 +55,9 @@ def sfumato(context: typer.Context, store: StoreOption = None, as_json: JsonOpti
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit. ``arguments`` default to those of the process."""
     warnings.showwarning = _warn
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know few characters
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # a terminal may know few characters
     try:
         app(args=arguments, prog_name="sfumato")
     except (BudgetError, PinError) as problem:
