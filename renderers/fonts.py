@@ -56,6 +56,8 @@ _MOST_MARKS = 4
 _JOINERS = "\u200c\u200d"
 _PRESENTATION = "\ufe0e\ufe0f"
 _INVISIBLE = frozenset(_JOINERS + _PRESENTATION)
+# Thai and Lao AM: letters by name, but drawn over the one before.
+_AM = "\u0e33\u0eb3"
 # What a presentation selector may follow: symbols, and digits of keycaps.
 _SELECTABLE = ("So", "Sm", "Sk", "Po", "Nd")
 
@@ -248,6 +250,8 @@ def _attaches(character: str, cluster: str, following: str) -> bool:
         return unicodedata.category(base) in _SELECTABLE
     if cluster[-1] in _JOINERS:
         return True
+    if character in _AM:
+        return unicodedata.category(base) == "Lo"
     if not (_is_mark(character) and _has_shape(character)):
         return False
     return sum(map(_is_mark, cluster[-_MOST_MARKS:])) < _MOST_MARKS

@@ -15,19 +15,23 @@ from __future__ import annotations
 import math
 import re
 import threading
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from sfumato.renderers.bidi import right_to_left
 from sfumato.renderers.fonts import Face, FontSet, Run, clusters
 from sfumato.renderers.geometry import ASCENT_EM, DESCENT_EM
 
 _SUPERSAMPLING = 4
 _SPACE_EM = 0.25
 _CACHED_WORDS = 200_000
-_REDUCTIONS = 24
+
+# Scripts that stack marks above and below their letters are set smaller, all alike,
+# so that few of their words must be squeezed between the lines.
+_STACKED = re.compile("[\u0900-\u0dff\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff]")
+_STACKED_SCALE = 0.88
 
 # Scripts whose characters look the same wherever they stand: their glyphs are
 # drawn once and set side by side, all others are shaped word by word.
@@ -67,11 +71,13 @@ class _Ink:
 
     Marks of shaped words may reach beyond the advance: the pen must begin at
     ``start`` for no ink to be left of 0, and all ink ends before ``end``.
+    ``above`` and ``below`` are the reach from the baseline.
     """
 
     start: float
     end: float
-    height: float
+    above: float
+    below: float
 
 
 class Letters:
@@ -85,7 +91,7 @@ class Letters:
         self._type_px = type_px
         self._pitch_px = pitch_px
         self._lock = threading.RLock()
-        self._stamps: dict[tuple[str, Face], Stamp] = {}
+        self._stamps: dict[tuple[str, Face, bool], Stamp] = {}
         self._glyphs: dict[Face, _Glyphs] = {
             "prose": _Glyphs(self, "prose"),
             "bold": _Glyphs(self, "bold"),
@@ -113,14 +119,14 @@ class Letters:
                 for run in self._fonts.runs(cluster, face):
                     yield run.text
 
-    def stamp(self, text: str, face: Face) -> Stamp:
-        """A word's pixels, from the cache or drawn now."""
-        found = self._stamps.get((text, face))
+    def stamp(self, text: str, face: Face, *, rtl: bool = False) -> Stamp:
+        """A word's pixels, from the cache or drawn now. ``rtl`` runs to the left."""
+        found = self._stamps.get((text, face, rtl))
         if found is None:
             with self._lock:
                 if len(self._stamps) >= _CACHED_WORDS:
                     self._stamps.clear()
-                found = self._stamps[text, face] = self._draw(text, face)
+                found = self._stamps[text, face, rtl] = self._draw(text, face, rtl)
         return found
 
     def length(self, text: str, face: Face) -> float:
@@ -128,23 +134,8 @@ class Letters:
         glyphs = self._glyphs[face].of(text)
         if glyphs is not None:
             return sum(glyph.advance for glyph in glyphs) / _SUPERSAMPLING
-        size = self._type_px * _SUPERSAMPLING
-        return self._ink(self._runs(text, face), size).end / _SUPERSAMPLING
-
-    def _ink(self, runs: Sequence[Run], size: float) -> _Ink:
-        """The reach of runs drawn at ``size``, measured before drawing."""
-        start = pen = end = 0.0
-        top = bottom = 0.0
-        with self._lock:
-            for number, run in enumerate(runs):
-                font = self._fonts.load(run.font, size)
-                left, above, right, below = font.getbbox(run.shown, anchor="ls")
-                if number == 0:
-                    start = pen = max(0.0, -left)
-                end = max(end, pen + right)
-                top, bottom = min(top, above), max(bottom, below)
-                pen += font.getlength(run.shown)
-        return _Ink(start, max(pen, end), bottom - top)
+        rtl = right_to_left(text)
+        return self._ink(self._runs(text, face, rtl), self._size(text), rtl).end / _SUPERSAMPLING
 
     def glyph(self, character: str, face: Face) -> Glyph | None:
         """A character's large glyph, or None where it must be shaped with its word."""
@@ -157,94 +148,105 @@ class Letters:
         size = self._type_px * step
         with self._lock:
             advance = self._fonts.load(run.font, size).getlength(character)
-            large, pen = self._shaped([run], size, math.ceil(advance / step))
-            pen += round(self._ink([run], size).start)
+            large, pen = self._shaped([run], size, math.ceil(advance / step), rtl=False)
         box = large.getbbox()
         # Ink far outside the advance needs a word's own measure.
         if box is None or box[0] - pen < -step or box[2] - pen > advance + step:
             return None
         return Glyph(advance, box[0] - pen, box[1], large.crop(box))
 
-    def _draw(self, text: str, face: Face) -> Stamp:
+    def _size(self, text: str) -> float:
+        """The size a word is drawn at, in large pixels."""
+        size = self._type_px * _SUPERSAMPLING
+        return size * _STACKED_SCALE if _STACKED.search(text) else size
+
+    def _ink(self, runs: Sequence[Run], size: float, rtl: bool) -> _Ink:
+        """The reach of runs drawn at ``size``, measured before drawing."""
+        start = pen = end = above = below = 0.0
+        direction = _direction(rtl)
+        with self._lock:
+            for number, run in enumerate(runs):
+                font = self._fonts.load(run.font, size)
+                left, top, right, bottom = font.getbbox(run.shown, anchor="ls", direction=direction)
+                if number == 0:
+                    start = pen = max(0.0, -left)
+                end = max(end, pen + right)
+                above, below = max(above, -top), max(below, bottom)
+                pen += font.getlength(run.shown, direction=direction)
+        return _Ink(start, max(pen, end), above, below)
+
+    def _draw(self, text: str, face: Face, rtl: bool) -> Stamp:
         """Draw a word large, fit it between its neighbours' lines, average it down."""
         advance = self.measure(text, face)
-        large, pen = self._large(text, face, advance)
+        large, pen = self._large(text, face, advance, rtl)
         box = large.getbbox()
         if box is None:
             return Stamp(None, 0, 0, advance)
-        tallest = self._pitch_px * _SUPERSAMPLING
-        if box[3] - box[1] > tallest:
-            # Tall letters and deep ones in one word: smaller, but whole.
-            size = self._smaller(self._type_px * _SUPERSAMPLING * tallest / (box[3] - box[1] + 2))
-            large, pen = self._shaped(self._runs(text, face), size, advance)
-            box = large.getbbox() or box
-        top = box[1] - tallest
-        shift = -min(0, top) if top < 0 else min(0, tallest - (box[3] - tallest))
-        top, bottom = top + shift, box[3] - tallest + shift
-        step = _SUPERSAMPLING
-        left = (box[0] - pen) // step
+        step, tallest = _SUPERSAMPLING, self._pitch_px * _SUPERSAMPLING
+        ink = large.crop(box)
+        if ink.height > tallest:
+            # Tall letters and deep ones in one word: squeezed, but whole and as wide.
+            ink = ink.resize((ink.width, tallest), Image.Resampling.BOX)
+        # The line is the middle third of the paper; ink beyond it moves inside.
+        top = min(max(box[1] - (large.height - tallest) // 2, 0), tallest - ink.height)
+        left, first = (box[0] - pen) // step, top // step
         width = -(-(box[2] - pen - left * step) // step)
-        first, last = max(0, top // step), min(self._pitch_px, -(-bottom // step))
-        window = (
-            pen + left * step,
-            tallest - shift + first * step,
-            pen + (left + width) * step,
-            tallest - shift + last * step,
-        )
-        return Stamp(large.crop(window).reduce(step), left, first, advance)
+        height = -(-(top + ink.height) // step) - first
+        mask = Image.new("L", (width * step, height * step), 0)
+        mask.paste(ink, (box[0] - pen - left * step, top - first * step))
+        return Stamp(mask.reduce(step), left, first, advance)
 
-    def _large(self, text: str, face: Face, advance: int) -> tuple[Image.Image, int]:
-        """The word large on three lines' height, and where the pen started."""
-        glyphs = self._glyphs[face].of(text)
+    def _large(self, text: str, face: Face, advance: int, rtl: bool) -> tuple[Image.Image, int]:
+        """The word large in the middle of its paper, and where the pen started."""
+        # What runs to the left may be mirrored, and its characters change places.
+        glyphs = None if rtl else self._glyphs[face].of(text)
         if glyphs is None:
-            return self._shaped(self._runs(text, face), self._type_px * _SUPERSAMPLING, advance)
-        large, margin = self._paper(advance)
+            return self._shaped(self._runs(text, face, rtl), self._size(text), advance, rtl=rtl)
+        large, margin, _ = self._paper(advance)
         pen = float(margin)
         for glyph in glyphs:
             large.paste(255, (round(pen) + glyph.left, glyph.top), glyph.mask)
             pen += glyph.advance
         return large, margin
 
-    def _shaped(self, runs: Sequence[Run], size: float, advance: int) -> tuple[Image.Image, int]:
+    def _shaped(
+        self, runs: Sequence[Run], size: float, advance: int, *, rtl: bool
+    ) -> tuple[Image.Image, int]:
         """Runs drawn by their fonts' own rules, as ``_large`` gives them."""
-        ink = self._ink(runs, size)
-        tallest = self._pitch_px * _SUPERSAMPLING
-        if ink.height > tallest:
-            # Stacks of marks and deep scripts, too, must stay between their neighbours.
-            size = self._smaller(size * tallest / (ink.height + 2))
-            ink = self._ink(runs, size)
-        large, margin = self._paper(advance)
+        ink = self._ink(runs, size, rtl)
+        large, margin, baseline = self._paper(advance, ink)
         draw = ImageDraw.Draw(large)
-        baseline = tallest + self._baseline_px * _SUPERSAMPLING
+        direction = _direction(rtl)
         pen = margin + ink.start
         for run in runs:
             font = self._fonts.load(run.font, size)
-            draw.text((pen, baseline), run.shown, font=font, fill=255, anchor="ls")
-            pen += font.getlength(run.shown)
+            draw.text(
+                (pen, baseline), run.shown, font=font, fill=255, anchor="ls", direction=direction
+            )
+            pen += font.getlength(run.shown, direction=direction)
         return large, margin
 
-    def _smaller(self, size: float) -> float:
-        """A size of at most ``size``, one of a few: every size is a font kept open."""
-        step = self._type_px * _SUPERSAMPLING / _REDUCTIONS
-        return step * max(1, math.floor(size / step))
+    def _paper(self, advance: int, ink: _Ink | None = None) -> tuple[Image.Image, int, int]:
+        """Empty paper with the line in its middle, its left margin and the baseline.
 
-    def _paper(self, advance: int) -> tuple[Image.Image, int]:
+        Room for all ``ink`` is left above and below the line: a line's height,
+        and more for higher stacks of marks.
+        """
+        line = self._pitch_px * _SUPERSAMPLING
+        reach = line if ink is None else max(line, math.ceil(max(ink.above, ink.below)) + 1)
         margin = math.ceil(self._type_px) * _SUPERSAMPLING
         width = (advance + 1) * _SUPERSAMPLING + 2 * margin
-        return Image.new("L", (width, 3 * self._pitch_px * _SUPERSAMPLING), 0), margin
+        paper = Image.new("L", (width, line + 2 * reach), 0)
+        return paper, margin, reach + self._baseline_px * _SUPERSAMPLING
 
-    def _runs(self, text: str, face: Face) -> list[Run]:
+    def _runs(self, text: str, face: Face, rtl: bool) -> list[Run]:
         """Runs in the order in which they are seen."""
         runs = self._fonts.runs(text, face)
-        return runs[::-1] if right_to_left(text) else runs
+        return runs[::-1] if rtl else runs
 
 
-def right_to_left(word: str) -> bool:
-    """Whether a word's first letter is of a right-to-left script."""
-    if word.isascii():
-        return False
-    directions = (unicodedata.bidirectional(c) for c in word)
-    return next((d for d in directions if d in ("L", "R", "AL")), "L") != "L"
+def _direction(rtl: bool) -> str:
+    return "rtl" if rtl else "ltr"
 
 
 class _Glyphs(dict[str, "Glyph | None"]):

@@ -15,7 +15,7 @@ import hashlib
 import threading
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
@@ -23,15 +23,16 @@ from typing import Literal
 import PIL
 from PIL import Image, ImageDraw, features
 
+from sfumato.renderers import bidi
 from sfumato.renderers.content import PictureRoom, paragraphs
-from sfumato.renderers.fonts import Face, FontSet
+from sfumato.renderers.fonts import FontSet
 from sfumato.renderers.geometry import Block, PagePlan, Style, paginate
-from sfumato.renderers.glyphs import Letters, Stamp, right_to_left
+from sfumato.renderers.glyphs import Letters, Stamp
 from sfumato.renderers.typeset import CONTINUATION, Line, Typesetter
 from sfumato.turn import Turn, encode
 
 # Raised whenever the same input would be drawn otherwise than before.
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 
 # 16 greys: a third smaller and faster than 256, and text needs no more.
 _GREYS = [17 * grey for grey in range(16)]
@@ -212,19 +213,50 @@ class _Sheet:
             self._prose(line, start, top)
 
     def _prose(self, line: Line, start: int, top: int) -> None:
-        placed: list[tuple[str, Face, Stamp, int]] = []
         pen = start
-        stamp_of = self._letters.stamp
         space = self._letters.space_px
-        for index, word in enumerate(line.lead + line.words):
-            face: Face = "bold" if index < len(line.lead) else "prose"
-            stamp = stamp_of(word, face)
-            if index and index not in line.tight:
-                pen += space
-            placed.append((word, face, stamp, pen))
+        for index, word in enumerate(line.lead):
+            stamp = self._letters.stamp(word, "bold")
+            pen += space if index else 0
+            self._paste(stamp, pen, top, "lead", word)
             pen += stamp.advance_px
-        for word, face, stamp, x in _visual(placed):
-            self._paste(stamp, x, top, "lead" if face == "bold" else "text", word)
+        if line.lead and line.words and len(line.lead) not in line.tight:
+            pen += space
+        if line.rtl or any(map(bidi.turns_right, line.words)):
+            self._both_ways(line, pen, top)
+            return
+        for index, word in enumerate(line.words):
+            stamp = self._letters.stamp(word, "prose")
+            if index and len(line.lead) + index not in line.tight:
+                pen += space
+            self._paste(stamp, pen, top, "text", word)
+            pen += stamp.advance_px
+
+    def _both_ways(self, line: Line, start: int, top: int) -> None:
+        """Words of a line in which right-to-left letters occur, where they are seen."""
+        segments = _segments(line)
+        stamps = {
+            index: self._letters.stamp(segment.text, "prose", rtl=segment.level % 2 == 1)
+            for index, segment in enumerate(segments)
+            if segment.text != " "
+        }
+        # Pieces of words are rounded up one by one: spaces make room for them.
+        gaps = len(segments) - len(stamps)
+        spare = self._right_of(start) - start - sum(s.advance_px for s in stamps.values())
+        space = max(1, min(self._letters.space_px, spare // gaps)) if gaps else 0
+        places: dict[int, int] = {}
+        pen = start
+        for index in bidi.order([segment.level for segment in segments]):
+            places[index] = pen
+            pen += stamps[index].advance_px if index in stamps else space
+        for index, stamp in stamps.items():
+            self._paste(stamp, places[index], top, "text", segments[index].text)
+
+    def _right_of(self, x: int) -> int:
+        """Where the column ends in which ``x`` lies."""
+        margin, width = self._style.margin_px, self._style.column_px
+        stride = width + self._style.gutter_px
+        return margin + (x - margin) // stride * stride + width
 
     def _code(self, line: Line, start: int, top: int) -> None:
         cell = self._letters.cell_px
@@ -268,25 +300,32 @@ class _Sheet:
         self._boxes.append(Box(kind, text, x, y, x + width, y + height))
 
 
-def _visual(
-    placed: list[tuple[str, Face, Stamp, int]],
-) -> Iterator[tuple[str, Face, Stamp, int]]:
-    """Words where they are seen: runs of right-to-left words change places."""
-    at = 0
-    while at < len(placed):
-        end = at
-        while end < len(placed) and right_to_left(placed[end][0]):
-            end += 1
-        if end - at < 2:
-            yield placed[at]
-            at += 1
-            continue
-        run = placed[at:end]
-        pen = run[-1][3] + run[-1][2].advance_px
-        origin = run[0][3]
-        for word, face, stamp, x in run:
-            yield word, face, stamp, pen - (x - origin) - stamp.advance_px
-        at = end
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A word, or the piece of one that runs in one direction, or a space."""
+
+    text: str
+    level: int
+
+
+def _segments(line: Line) -> list[_Segment]:
+    """A line's words and spaces, cut where the direction changes, in reading order."""
+    pieces: list[str] = []
+    for index, word in enumerate(line.words):
+        if index and len(line.lead) + index not in line.tight:
+            pieces.append(" ")
+        pieces.append(word)
+    levels = bidi.levels("".join(pieces), rtl=line.rtl)
+    found: list[_Segment] = []
+    start = 0
+    for piece in pieces:
+        at, end = start, start + len(piece)
+        for place in range(start + 1, end + 1):
+            if place == end or levels[place] != levels[at]:
+                found.append(_Segment(piece[at - start : place - start], levels[at]))
+                at = place
+        start = end
+    return found
 
 
 def _bar_texts(plan: PagePlan, blocks: Sequence[Block], first: Line) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from sfumato.renderers.bidi import right_to_left
 from sfumato.renderers.content import Paragraph, Picture
 from sfumato.renderers.fonts import Face
 from sfumato.renderers.geometry import Style
@@ -34,7 +35,7 @@ _UNSPACED = (
     "\u0e00-\u0eff\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef"
     "\U00020000-\U0003ffff"
 )
-_UNSPACED_MARK = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u3099\u309a"
+_UNSPACED_MARK = "\u0e31\u0e33-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb3-\u0ebc\u0ec8-\u0ece\u3099\u309a"
 _NO_LINE_START = (
     "、。，．・：；？！゛゜ヽヾゝゞ々ー’”）〕］｝〉》」』】°％"
     "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"
@@ -63,7 +64,8 @@ class Line:
     ``flush`` lines start a turn: at the left, with a tick. ``lead`` is bold.
     ``tight`` are indexes of words that follow the word before without a space.
     ``continued`` lines start inside a word or a line of code. Code is one
-    "word" with its spaces. A picture's line is its strip number ``strip``.
+    "word" with its spaces. ``rtl`` lines are of a paragraph that runs from right to
+    left. A picture's line is its strip number ``strip``.
     """
 
     kind: Literal["prose", "code", "picture"]
@@ -72,6 +74,7 @@ class Line:
     words: tuple[str, ...] = ()
     tight: frozenset[int] = frozenset()
     continued: bool = False
+    rtl: bool = False
     picture: Picture | None = None
     strip: int = 0
 
@@ -142,7 +145,8 @@ class Typesetter:
 
     def _prose(self, paragraph: Paragraph, first: int, room: int) -> list[Line]:
         """Lead and words, broken into lines; ``first`` is the first line's room."""
-        filling = _Filling(self, self._letters, self._widths, first, room)
+        rtl = right_to_left(paragraph.text)
+        filling = _Filling(self, self._letters, self._widths, first, room, rtl=rtl)
         if paragraph.lead:
             filling.add(_words(paragraph.lead), "bold")
         filling.add(_words(paragraph.text), "prose")
@@ -221,8 +225,10 @@ class _Filling:
         widths: dict[Face, _Widths],
         first: int,
         room: int,
+        *,
+        rtl: bool,
     ) -> None:
-        self._setter, self._letters = setter, letters
+        self._setter, self._letters, self._rtl = setter, letters, rtl
         self._widths, self._room = widths, room
         self._lines: list[Line] = []
         self._left = first
@@ -305,6 +311,7 @@ class _Filling:
                 words=tuple(self._words),
                 tight=frozenset(self._tight) if self._tight else _NONE_TIGHT,
                 continued=self._continued,
+                rtl=self._rtl,
             )
         )
         self._left = self._room
