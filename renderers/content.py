@@ -31,6 +31,7 @@ _NAME_CHARACTERS = 24
 # Larger images are not decoded: a few bytes can claim any size.
 _MOST_PIXELS = 64_000_000
 _KEPT_THUMBNAILS = 512
+_TAB = 4
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 
 _FENCE = re.compile(r"\s*(```|~~~)")
@@ -53,12 +54,16 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Text of one kind, after a bold ``lead`` of ours. Pictures have no text."""
+    """Text of one kind, after a bold ``lead`` of ours. Pictures have no text.
+
+    ``indent`` is how many spaces prose begins with: they show how lists nest.
+    """
 
     kind: Literal["prose", "code", "picture"]
     text: str
     lead: str = ""
     picture: Picture | None = None
+    indent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ def split(text: str, *, machine: bool = False) -> list[Paragraph]:
     """
     lines = _lines(text)
     if not _CODE_HINT.search(text):
-        return [Paragraph("prose", line) for line in lines if line.strip(" \t")]
+        return [_prose(line) for line in lines if line.strip(" \t")]
     found: list[Paragraph] = []
     chunk: list[str] = []
     fence = ""
@@ -205,10 +210,15 @@ def _chunk(lines: Sequence[str], machine: bool) -> list[Paragraph]:
             code = _is_code(run, machine)
             if code and found and found[-1].kind == "code":
                 found += [Paragraph("code", "")] * blank
-            found += [Paragraph("code" if code else "prose", line) for line in run]
+            found += [Paragraph("code", line) if code else _prose(line) for line in run]
             run, blank = [], 0
         blank += 1
     return found
+
+
+def _prose(line: str) -> Paragraph:
+    text = line.expandtabs(_TAB)
+    return Paragraph("prose", line, indent=len(text) - len(text.lstrip(" ")))
 
 
 def _is_code(lines: Sequence[str], machine: bool) -> bool:

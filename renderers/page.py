@@ -198,7 +198,7 @@ class _Sheet:
 
     def _line(self, line: Line, left: int, top: int) -> None:
         style = self._style
-        start = left + (style.flush_px if line.flush else style.hang_px)
+        start = left + (style.flush_px if line.flush else style.hang_px) + line.indent_px
         if line.flush:
             self._draw.rectangle((left, top, left + _TICK_PX - 1, top + style.pitch_px - 1), fill=0)
         if line.continued:

@@ -23,6 +23,13 @@ CONTINUATION = "↪"
 _TAB_CELLS = 4
 _CACHED_WORDS = 200_000
 
+# Share of a column that leading spaces may take at most: one in so many.
+_LARGEST_INDENT = 4
+
+# Share of a line that is given up for breaking a long word or a line of code after a
+# sign or a space, rather than within a name or a number.
+_GIVEN_UP = 0.35
+
 # Width given to words that may break anywhere.
 _BREAKABLE = -1
 
@@ -65,7 +72,7 @@ class Line:
     ``tight`` are indexes of words that follow the word before without a space.
     ``continued`` lines start inside a word or a line of code. Code is one
     "word" with its spaces. ``rtl`` lines are of a paragraph that runs from right to
-    left. A picture's line is its strip number ``strip``.
+    left; ``indent_px`` moves a line in. A picture's line is its strip number ``strip``.
     """
 
     kind: Literal["prose", "code", "picture"]
@@ -75,6 +82,7 @@ class Line:
     tight: frozenset[int] = frozenset()
     continued: bool = False
     rtl: bool = False
+    indent_px: int = 0
     picture: Picture | None = None
     strip: int = 0
 
@@ -98,8 +106,9 @@ class Typesetter:
         lines: list[Line] = []
         for paragraph in paragraphs:
             if paragraph.kind == "prose":
-                first = room if lines else style.column_px - style.flush_px
-                lines += self._prose(paragraph, first, room)
+                indent = self._indent(paragraph, room) if lines else 0
+                first = room - indent if lines else style.column_px - style.flush_px
+                lines += self._prose(paragraph, first, room - indent, indent)
             elif paragraph.kind == "code":
                 lines += self._code(paragraph.text, room)
             elif paragraph.picture is not None:
@@ -143,10 +152,16 @@ class Typesetter:
             else:
                 yield from self._letters.units(piece, "mono")
 
-    def _prose(self, paragraph: Paragraph, first: int, room: int) -> list[Line]:
+    def _indent(self, paragraph: Paragraph, room: int) -> int:
+        """How far a paragraph that begins with spaces is moved in, in pixels."""
+        return min(paragraph.indent * self._letters.space_px, room // _LARGEST_INDENT)
+
+    def _prose(self, paragraph: Paragraph, first: int, room: int, indent: int) -> list[Line]:
         """Lead and words, broken into lines; ``first`` is the first line's room."""
         rtl = right_to_left(paragraph.text)
-        filling = _Filling(self, self._letters, self._widths, first, room, rtl=rtl)
+        filling = _Filling(
+            self, self._letters, self._widths, first, room, rtl=rtl, indent_px=indent
+        )
         if paragraph.lead:
             filling.add(_words(paragraph.lead), "bold")
         filling.add(_words(paragraph.text), "prose")
@@ -165,8 +180,10 @@ class Typesetter:
         for unit in self._code_units(text):
             cells = self._cells_of(unit)
             if piece and used + cells > most:
-                lines.append(Line("code", words=("".join(piece),), continued=bool(lines)))
-                piece, used = [], mark
+                cut = _cut(piece)
+                lines.append(Line("code", words=("".join(piece[:cut]),), continued=bool(lines)))
+                piece = piece[cut:]
+                used = mark + sum(map(self._cells_of, piece))
             piece.append(unit)
             used += cells
         lines.append(Line("code", words=("".join(piece),), continued=bool(lines)))
@@ -190,12 +207,22 @@ class Typesetter:
                 spare: list[str] = []
                 while len(taken) > 1 and self._letters.measure("".join(taken), face) > first:
                     spare.insert(0, taken.pop())
-                yield "".join(taken)
-                taken, first = spare, room
+                cut = _cut(taken)
+                yield "".join(taken[:cut])
+                taken, first = taken[cut:] + spare, room
                 used = sum(self._letters.length(part, face) for part in taken)
             taken.append(unit)
             used += width
         yield "".join(taken)
+
+
+def _cut(units: Sequence[str]) -> int:
+    """How many of a full line's units stay: up to the last sign, if that is near the end."""
+    nearest = max(1, math.ceil(len(units) * (1 - _GIVEN_UP)))
+    for cut in range(len(units), nearest, -1):
+        if not units[cut - 1][-1].isalnum():
+            return cut
+    return len(units)
 
 
 class _Widths(dict[str, int]):
@@ -227,8 +254,10 @@ class _Filling:
         room: int,
         *,
         rtl: bool,
+        indent_px: int,
     ) -> None:
         self._setter, self._letters, self._rtl = setter, letters, rtl
+        self._indent_px = indent_px
         self._widths, self._room = widths, room
         self._lines: list[Line] = []
         self._left = first
@@ -312,6 +341,7 @@ class _Filling:
                 tight=frozenset(self._tight) if self._tight else _NONE_TIGHT,
                 continued=self._continued,
                 rtl=self._rtl,
+                indent_px=self._indent_px,
             )
         )
         self._left = self._room
