@@ -1,0 +1,124 @@
+"""Golden pages: one turn of every script and kind of content, looked at by eye.
+
+Each row is checked three ways: its words in order, their pixels like pictures
+that Pillow draws of them, and all pixels like the golden page. Then the drawing
+is broken in three ways, and the check of pixels must notice each, on every row.
+
+After a wanted change: ``python tests/renderers/test_golden.py`` draws the golden
+pages anew; look at them before committing (docs/pages.md shows them).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import ink
+import numpy as np
+import pytest
+from corpus import ROWS
+from PIL import Image as Pixels
+from PIL import features
+
+from sfumato.renderers import Block, Page, PageRules, Renderer, fit_style
+from sfumato.renderers.fonts import FontSet
+
+pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
+
+FOLDER = Path(__file__).parent / "golden"
+TYPE_PX = 12
+STYLE = fit_style(PageRules(1, 420, 800), TYPE_PX, page_px2=420 * 800, thumbnail_px=52)
+DRAWN_WITH = {"freetype2": "2.14.3", "raqm": "0.11.0", "harfbuzz": "14.5.0"}
+"""Versions that drew the golden pages; others may place ink by a hair otherwise."""
+HAIR = 2.0
+"""Mean difference in greys (of 255) that other versions may make."""
+
+
+def drawn(renderer: Renderer, name: str) -> Page:
+    (page,) = renderer.draw(
+        [Block(list(ROWS).index(name) + 1, "user", None, None, False, ROWS[name])],
+        STYLE,
+        boxes=True,
+    )
+    return page
+
+
+def file_of(name: str) -> Path:
+    return FOLDER / f"{name.replace(' ', '-')}.png"
+
+
+@pytest.fixture(scope="module")
+def fonts() -> FontSet:
+    return FontSet()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_page_is_the_golden_page(renderer, name):
+    page = ink.pixels(drawn(renderer, name))
+    golden = Pixels.open(file_of(name)).convert("L")
+    assert page.size == golden.size
+    difference = np.abs(np.asarray(page, dtype=int) - np.asarray(golden, dtype=int))
+    same = all(features.version(library) == known for library, known in DRAWN_WITH.items())
+    assert difference.mean() <= (0 if same else HAIR)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_words_pixels_are_like_its_picture(renderer, fonts, name):
+    assert ink.unlike(drawn(renderer, name), fonts, TYPE_PX) == []
+
+
+def clipped(page: Page) -> Pixels.Image:
+    """The right half of the largest word is gone."""
+    box = max(words(page), key=lambda b: (b.x1 - b.x0) * (b.y1 - b.y0))
+    paper = ink.pixels(page)
+    paper.paste(255, ((box.x0 + box.x1) // 2, box.y0, box.x1, box.y1))
+    return paper
+
+
+def dropped(page: Page) -> Pixels.Image:
+    """The last line with words is gone."""
+    last = max(words(page), key=lambda box: box.y0)
+    paper = ink.pixels(page)
+    paper.paste(255, (STYLE.margin_px + STYLE.flush_px, last.y0, paper.width, last.y1))
+    return paper
+
+
+def reordered(page: Page) -> Pixels.Image:
+    """The two most different neighbouring words have changed places."""
+    pairs = list(zip(words(page), words(page)[1:], strict=False))
+    one, other = max(
+        pairs, key=lambda pair: abs((pair[0].x1 - pair[0].x0) - (pair[1].x1 - pair[1].x0))
+    )
+    paper = ink.pixels(page)
+    first, second = (paper.crop((b.x0, b.y0, b.x1, b.y1)) for b in (one, other))
+    for box, picture in ((one, second), (other, first)):
+        paper.paste(255, (box.x0, box.y0, box.x1, box.y1))
+        paper.paste(picture, (box.x0, box.y0))
+    return paper
+
+
+def words(page: Page) -> list:
+    return [
+        b for b in page.boxes if b.kind in ("text", "lead") and b.y1 - b.y0 > 3 and b.x1 - b.x0 > 3
+    ]
+
+
+@pytest.mark.parametrize("mutation", [clipped, dropped, reordered])
+@pytest.mark.parametrize("name", ROWS)
+def test_the_pixel_check_notices_a_broken_page(renderer, fonts, name, mutation):
+    page = drawn(renderer, name)
+    assert ink.unlike(replace(page, png=ink.encoded(mutation(page))), fonts, TYPE_PX)
+
+
+def test_every_golden_page_has_its_row():
+    assert {path.name for path in FOLDER.glob("*.png")} == {file_of(name).name for name in ROWS}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    warnings.simplefilter("ignore")
+    shared = Renderer()
+    for row in ROWS:
+        file_of(row).write_bytes(drawn(shared, row).png)
+    print({library: features.version(library) for library in DRAWN_WITH})
