@@ -1,0 +1,74 @@
+"""sfumato as a contender: a Sample as turns, and its pages as what is read of them.
+
+What is sfumato's own on a page (header bar, marks, names, ticks, signs of
+continuation) is painted over before reading, since it is no part of the text,
+but its area counts. Columns are cut by the Style's geometry. Knows nothing of
+readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from peers import Drawn, picture
+from PIL import Image
+from samples import Sample
+
+from sfumato.renderers import Block, Page, PageRules, Renderer, Style, fit_style
+from sfumato.turn import Text, ToolResult
+
+PAGES = PageRules(snap_px=32, max_width_px=1568, max_height_px=1568)
+"""Pages in 32 px patches; no side longer than any of the peers' pages."""
+
+
+def blocks(sample: Sample) -> list[Block]:
+    """Conversations as what people said, code and logs as what a tool gave back."""
+    if sample.kind in ("code", "logs"):
+        parts = [ToolResult("c", (Text(turn),), "read") for turn in sample.turns]
+        return [
+            Block(mark, "tool", None, None, False, (part,))
+            for mark, part in enumerate(parts, start=1)
+        ]
+    return [
+        Block(mark, "user" if mark % 2 else "assistant", None, None, False, (Text(turn),))
+        for mark, turn in enumerate(sample.turns, start=1)
+    ]
+
+
+class Sfumato:
+    """Pages at a type size."""
+
+    name = "sfumato"
+
+    def __init__(self) -> None:
+        self._renderer = Renderer()
+
+    def sizes_px(self, kind: str) -> Sequence[float]:
+        return (6.5, 7, 7.5, 8, 9, 10, 12)
+
+    def default_px(self, kind: str) -> float:
+        return 9
+
+    def draw(self, sample: Sample, size_px: float) -> list[Drawn]:
+        style = fit_style(PAGES, size_px, page_px2=PAGES.max_width_px * PAGES.max_height_px)
+        pages = self._renderer.draw(blocks(sample), style, boxes=True)
+        return [
+            Drawn(page.png, tuple(columns(page, style)), page.width_px * page.height_px)
+            for page in pages
+        ]
+
+
+def columns(page: Page, style: Style) -> list[Image.Image]:
+    """The page's columns without what is ours; all white from the last line on."""
+    image = picture(page.png)
+    for box in page.boxes:
+        if box.kind in ("lead", "sign"):
+            image.paste(255, (box.x0, box.y0, box.x1, box.y1))
+    stride = style.column_px + style.gutter_px
+    found: list[Image.Image] = []
+    for left in range(0, page.width_px - stride + 1, stride):
+        # The rule stands at the left edge of all columns but the first.
+        column = image.crop((left + (left > 0), style.bar_px, left + stride, page.height_px))
+        column.paste(255, (0, 0, style.margin_px + style.flush_px - 1, column.height))
+        found.append(column)
+    return found
