@@ -38,13 +38,15 @@ class Drawn:
 
 
 class Contender(Protocol):
-    """Draws text. ``size_px`` is one of ``sizes_px``, smallest first; ``default_px`` is its own."""
+    """Draws text. ``size_px`` is one of ``sizes_px``, smallest first; ``default_px`` is its
+    own, and ``dropped`` the share of characters that never get onto a picture of that size."""
 
     @property
     def name(self) -> str: ...
     def sizes_px(self, kind: str) -> Sequence[float]: ...
     def default_px(self, kind: str) -> float: ...
     def draw(self, sample: Sample, size_px: float) -> list[Drawn]: ...
+    def dropped(self, sample: Sample, size_px: float) -> float: ...
 
 
 def picture(png: bytes) -> Image.Image:

@@ -57,6 +57,10 @@ class Glyph:
             Drawn(png_bytes(page), (without_red(page),), page.width * page.height) for page in pages
         ]
 
+    def dropped(self, sample: Sample, size_px: float) -> float:
+        """Nothing that does not fit."""
+        return 0.0
+
     def _latin(self, sample: Sample) -> list[Image.Image]:
         """One flowing paragraph by reportlab."""
         import pypdfium2
@@ -133,6 +137,10 @@ class SpleenGrid:
         cells = self._COLUMNS * self._ROWS
         return [self._page(text[at : at + cells]) for at in range(0, len(text), cells)]
 
+    def dropped(self, sample: Sample, size_px: float) -> float:
+        """Nothing that does not fit."""
+        return 0.0
+
     def _page(self, text: str) -> Drawn:
         rows = [text[at : at + self._COLUMNS] for at in range(0, len(text), self._COLUMNS)]
         wide, high = self._CELL
@@ -155,7 +163,7 @@ class SpleenGrid:
 def without_red(page: Image.Image) -> Image.Image:
     """The page in grey with everything reddish painted over."""
     pixels = np.asarray(page).astype(int)
-    red = pixels[:, :, 0] - pixels[:, :, 2] > 24
+    red = pixels[:, :, 0] - pixels[:, :, 2] > 8
     return Image.fromarray(np.where(red, 255, np.asarray(page.convert("L"))).astype(np.uint8))
 
 

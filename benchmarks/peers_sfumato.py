@@ -44,10 +44,10 @@ class Sfumato:
         self._renderer = Renderer()
 
     def sizes_px(self, kind: str) -> Sequence[float]:
-        return (6.5, 7, 7.5, 8, 9, 10, 12)
+        return (6.5, 7, 8, 9, 10, 12)
 
     def default_px(self, kind: str) -> float:
-        return 9
+        return 8
 
     def draw(self, sample: Sample, size_px: float) -> list[Drawn]:
         style = fit_style(PAGES, size_px, page_px2=PAGES.max_width_px * PAGES.max_height_px)
@@ -56,6 +56,10 @@ class Sfumato:
             Drawn(page.png, tuple(columns(page, style)), page.width_px * page.height_px)
             for page in pages
         ]
+
+    def dropped(self, sample: Sample, size_px: float) -> float:
+        """Nothing that does not fit."""
+        return 0.0
 
 
 def columns(page: Page, style: Style) -> list[Image.Image]:
