@@ -30,7 +30,11 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture as it would be sent, and the columns of it that are read, one after another."""
+    """A picture as it would be sent, and the columns of it that are read, one after another.
+
+    Where rows of text touch, ``columns`` are the rows: engines' line finders fail on
+    them, which tells nothing of the type.
+    """
 
     png: bytes
     columns: tuple[Image.Image, ...]
@@ -87,20 +91,34 @@ class PixelPrompt:
 
     def pngs(self, sample: Sample, size_px: float) -> list[bytes]:
         """What it would send."""
+        drawer = self._drawer(sample, size_px)
+        return [image.png_bytes() for image in drawer.render(sample.text)]
+
+    def _drawer(self, sample: Sample, size_px: float) -> Any:
         from pixelprompt import PixelPrompt, RenderConfig
 
         key = (sample.kind, size_px)
         if key not in self._drawers:
             preset = RenderConfig.for_content(self._PRESETS[sample.kind])
             self._drawers[key] = PixelPrompt(replace(preset, font_size=int(size_px)))
-        return [image.png_bytes() for image in self._drawers[key].render(sample.text)]
+        return self._drawers[key]
 
     def dropped(self, sample: Sample, size_px: float) -> float:
         """It alters text but drops nothing that does not fit."""
         return 0.0
 
     def draw(self, sample: Sample, size_px: float) -> list[Drawn]:
-        return [whole(png) for png in self.pngs(sample, size_px)]
+        drawer = self._drawer(sample, size_px)
+        pitch, padding = drawer._line_height, drawer.config.padding
+        # The reach of the font's letters below the top of a row.
+        _, top, _, bottom = drawer._font.getbbox("bdfj(|")
+        drawn: list[Drawn] = []
+        for png in self.pngs(sample, size_px):
+            page = picture(png)
+            tops = range(padding, page.height - padding, pitch)
+            rows = [page.crop((0, y + top, page.width, y + bottom)) for y in tops]
+            drawn.append(Drawn(png, tuple(rows), page.width * page.height))
+        return drawn
 
 
 class UnLOCC:
@@ -127,7 +145,7 @@ class UnLOCC:
         self._fitting = fitting
 
     def sizes_px(self, kind: str) -> Sequence[float]:
-        return (9, 10, 12, 15)
+        return (9, 10, 12, 15, 18)
 
     def default_px(self, kind: str) -> float:
         return 15

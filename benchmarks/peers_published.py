@@ -157,7 +157,9 @@ class SpleenGrid:
                 self._TOP + at // self._COLUMNS * high,
             )
             page.paste(0, place, self._return)
-        return Drawn(png_bytes(page), (read,), page.width * page.height)
+        tops = range(self._TOP, self._TOP + len(rows) * high, high)
+        cut = tuple(read.crop((0, y, read.width, y + high)) for y in tops)
+        return Drawn(png_bytes(page), cut, page.width * page.height)
 
 
 def without_red(page: Image.Image) -> Image.Image:
