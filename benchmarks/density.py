@@ -5,9 +5,10 @@ characters of the source text (all of them, spaces too) per 1,000 square pixels
 of whole pictures, at the densest type size tried at which at most 1 % of the
 characters are read wrongly. White space is not compared. What is read is held
 against the source, so whoever drops or alters text pays for it. sfumato's pages
-are cut into columns and the peers' rows that touch are cut apart before reading.
+are cut into columns; peers' pages whose rows touch are read both whole and with
+their rows cut apart, and the better counts.
 
-Each picture is read by Tesseract and PP-OCR at four magnifications; the pair
+Each picture is read by Tesseract and PP-OCR at four magnifications; the way
 that reads the first excerpt best then reads all of them. Area is that of
 a long text's pictures, so that pages are full; reading takes excerpts of it.
 Sizes are tried from a contender's own, up or down, as long as it helps.
@@ -97,23 +98,21 @@ def assess(contender: str, sample: Sample, size_px: float) -> Reading:
     area = sum(drawn.area_px2 for drawn in program.draw(sample, size_px))
     step = len(sample.text) // EXCERPTS
     excerpts = [sample.part(number * step, EXCERPT) for number in range(EXCERPTS)]
-    columns = [
-        [_inked(column) for drawn in program.draw(part, size_px) for column in drawn.columns]
-        for part in excerpts
-    ]
+    drawn = [program.draw(part, size_px) for part in excerpts]
     known = [len(plain(part.text)) for part in excerpts]
+    engines, cuts = _engines(sample.kind), (False, True) if drawn[0][0].rows else (False,)
 
-    def errors(engine: Engine, scale: float, each: int) -> int:
-        return _errors(columns[each], excerpts[each].text, engine, scale)
+    def errors(each: int, engine: Engine, scale: float, cut: bool) -> int:
+        pieces = [piece for page in drawn[each] for piece in (page.rows if cut else page.columns)]
+        return _errors(pieces, excerpts[each].text, engine, scale)
 
-    engines = _engines(sample.kind)
-    wrong, scale, index = min(
-        (errors(engine, scale, 0), scale, index)
-        for (index, engine), scale in product(enumerate(engines), SCALES)
+    wrong, scale, index, cut = min(
+        (errors(0, engine, scale, cut), scale, index, cut)
+        for (index, engine), scale, cut in product(enumerate(engines), SCALES, cuts)
     )
     engine, characters = engines[index], known[0]
     if wrong <= _HOPELESS * characters:
-        wrong += sum(errors(engine, scale, each) for each in range(1, EXCERPTS))
+        wrong += sum(errors(each, engine, scale, cut) for each in range(1, EXCERPTS))
         characters = sum(known)
     density = 1_000 * len(sample.text) / area
     dropped = program.dropped(sample, size_px)

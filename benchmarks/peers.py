@@ -32,13 +32,14 @@ class Missing(Exception):
 class Drawn:
     """A picture as it would be sent, and the columns of it that are read, one after another.
 
-    Where rows of text touch, ``columns`` are the rows: engines' line finders fail on
-    them, which tells nothing of the type.
+    Where rows of text touch, ``rows`` are the same cut apart: engines' line finders
+    may fail on them, which tells nothing of the type.
     """
 
     png: bytes
     columns: tuple[Image.Image, ...]
     area_px2: int
+    rows: tuple[Image.Image, ...] = ()
 
 
 class Contender(Protocol):
@@ -117,7 +118,7 @@ class PixelPrompt:
             page = picture(png)
             tops = range(padding, page.height - padding, pitch)
             rows = [page.crop((0, y + top, page.width, y + bottom)) for y in tops]
-            drawn.append(Drawn(png, tuple(rows), page.width * page.height))
+            drawn.append(replace(whole(png), rows=tuple(rows)))
         return drawn
 
 

@@ -159,7 +159,7 @@ class SpleenGrid:
             page.paste(0, place, self._return)
         tops = range(self._TOP, self._TOP + len(rows) * high, high)
         cut = tuple(read.crop((0, y, read.width, y + high)) for y in tops)
-        return Drawn(png_bytes(page), cut, page.width * page.height)
+        return Drawn(png_bytes(page), (read,), page.width * page.height, cut)
 
 
 def without_red(page: Image.Image) -> Image.Image:

@@ -78,7 +78,7 @@ def test_the_grid_holds_its_columns_and_newlines_are_not_read():
     (page,) = grid.draw(Sample("prose", "", ("ab", "cd")), 8)
     sent = np.asarray(Image.open(BytesIO(page.png)))
     assert sent.shape[1] == 1568
-    assert (sent < 255).sum() > sum((np.asarray(row) < 255).sum() for row in page.columns)
+    assert (sent < 255).sum() > sum((np.asarray(row) < 255).sum() for row in page.rows)
 
 
 def test_pixelprompt_gets_its_preset():
