@@ -1,23 +1,24 @@
-"""Does it pay to let older turns fade, tier by tier? Five ways to spend the same tokens.
+"""Does it pay to let older turns fade, tier by tier? Seven ways to spend the same tokens.
 
 For LoCoMo conversations, hosts and budgets: the older turns are shown as sfumato
-plans them, in three tiers of shrinking type, in one type with the oldest
-evicted, in one type resampled to what the tiers cost, or not at all. OCR reads
-the pages (a stand-in for the host's eyes), and of the turns that LoCoMo's
-questions have as evidence those count that stand in the view, and of those on
-pages those that were read with at most 5 % of their characters wrong.
+plans them, in three tiers of shrinking type, in tiers of one type, in one type
+with the oldest evicted, in one type resampled to what the tiers cost, or not at
+all. OCR reads the pages (a stand-in for the host's eyes). Of the turns that
+LoCoMo's questions have as evidence those count that stand in the view, and of
+those on pages the ones read with at most 5 % of their characters wrong.
 
     python benchmarks/decay.py LOCOMO.json [--shares 0.25 0.12] [--reader tesseract]
 
-Writes results/decay.md and results/decay.png beside this file (matplotlib draws
-the latter: pip install matplotlib). What was read is kept in ``--kept``; nothing
-of the conversations is written anywhere else.
+Writes results/decay.md (below any verdict that stands there) and decay.png beside
+it (matplotlib draws the latter: pip install matplotlib). What was read is kept in
+``--kept``; nothing of the conversations is written anywhere else.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import sys
 import tempfile
 import time
 import warnings
@@ -47,8 +48,17 @@ from sfumato.memory import Memory
 from sfumato.store import Store
 
 HOSTS = ("qwen3-vl", "claude-high-res", "deepseek-ocr")
-WAYS = ("plan", "progressive", "downscaled", "single legible", "single dense", "trimmed")
+WAYS = (
+    "plan",
+    "plan, one size",
+    "progressive",
+    "downscaled",
+    "single legible",
+    "single dense",
+    "trimmed",
+)
 RESULTS = Path(__file__).parent / "results"
+MEASURED = "# Fading: measured"
 READABLE = 0.05
 SIZES_SHOWN = 3
 RESAMPLES = 2_000
@@ -74,7 +84,8 @@ def ways_of(bench: Bench) -> list[Shown]:
     # Sizes asked for may lie below the host's own: then the largest is the legible one.
     legible = min(bench.host.profiles["legible"].min_px, bench.sizes[0])
     return [
-        bench.today(),
+        bench.shrinking_plan(),
+        bench.merging_plan(),
         bench.progressive(),
         bench.downscaled(),
         bench.single("single legible", legible),
@@ -346,9 +357,16 @@ def main() -> None:
         store.close()
     options.out.parent.mkdir(exist_ok=True)
     report = written(options, jobs, cases, curve_of(tried, read), time.monotonic() - started)
-    options.out.write_text(report, "utf-8")
+    options.out.write_text(verdict(options.out) + report, "utf-8")
     plot(cases, options.out.with_suffix(".png"))
     print(report)
+
+
+def verdict(path: Path) -> str:
+    """What people wrote above the tables of an earlier run, which is kept."""
+    if not path.exists() or MEASURED not in (old := path.read_text("utf-8")):
+        return ""
+    return old[: old.index(MEASURED)]
 
 
 def written(
@@ -361,13 +379,14 @@ def written(
     """The report, as Markdown."""
     some = next(iter(cases.values()))
     turns = sum(len(each.outcomes) for each in some)
+    arguments = " ".join(["LOCOMO.json", *(each for each in sys.argv[1:] if "/" not in each)])
     lines = [
-        "# Does fading pay?",
+        MEASURED,
         "",
         f"{len(some)} LoCoMo conversations, {turns} evidence turns, read by {options.reader}: "
-        "an OCR engine, not the host's model. `python benchmarks/decay.py LOCOMO.json "
-        f"--reader {options.reader}` ({PROCESSES} processes; {seconds:.0f} s, less what an "
-        "earlier run had read).",
+        "an OCR engine, not the host's model. "
+        f"`python benchmarks/decay.py {arguments}` ({PROCESSES} processes; {seconds:.0f} s, "
+        "without what an earlier run had read).",
         "",
         "A turn is readable if it is in the view as text, or on a page and read with at most 5 % "
         "of its characters wrong. In brackets the middle 95 % of resampled conversations and "
@@ -375,6 +394,8 @@ def written(
         "same on pages, by the host's formula.",
         "",
         "- **plan**: sfumato's plan with three sizes, as it is",
+        "- **plan, one size**: the same plan with all three tiers in the smallest size: spans "
+        "merge but do not shrink; its text window is its own, its budget the same",
         "- **progressive**: three sizes with equal shares of the tokens, each typeset anew",
         "- **downscaled**: the same turns, typeset once in the largest size, resampled "
         "(Lanczos) to what each tier of *progressive* costs",

@@ -100,20 +100,25 @@ class Bench:
             for number, px in enumerate(self.sizes, start=1)
         )
         self.tiers = tiers
-        self.measures = memory.desk.measures(memory.thread, tiers)
-        self.measures.hold(self._entries)
-        plan = Plan(Policy(), self.capacity, self.measures)
-        self.layout = Layout()
-        self.occupancy: list[tuple[int, ...]] = []
-        """Turns on pages of each tier, after each turn from the one that first made pages."""
-        for entry in self._entries:
-            self.layout = plan.fold(self.layout, [added(entry)])
-            if self.layout.spans:
-                self.occupancy.append(occupants(self.layout))
+        self.measures, self.layout, self.total, self.occupancy = self._planned(tiers)
         self.allowance = sum(span.tokens for span in self.layout.spans)
-        self.total = plan.total(self.layout)
         self.window = set(self.layout.tail)
         self.older = [mark for mark in self.turns if mark not in self.window]
+
+    def _planned(
+        self, tiers: Sequence[Tier]
+    ) -> tuple[Measures, Layout, int, list[tuple[int, ...]]]:
+        """Sfumato's plan: measures, layout, tokens; turns in each tier since there are pages."""
+        measures = self._memory.desk.measures(self._memory.thread, tiers)
+        measures.hold(self._entries)
+        plan = Plan(Policy(), self.capacity, measures)
+        layout = Layout()
+        occupancy: list[tuple[int, ...]] = []
+        for entry in self._entries:
+            layout = plan.fold(layout, [added(entry)])
+            if layout.spans:
+                occupancy.append(occupants(layout))
+        return measures, layout, plan.total(layout), occupancy
 
     def said(self, mark: int) -> str:
         """What a turn says, as it is compared."""
@@ -121,17 +126,28 @@ class Bench:
 
     # -- the ways ----------------------------------------------------------
 
-    def today(self) -> Shown:
+    def shrinking_plan(self) -> Shown:
         """Sfumato's plan as it is: each merged span is typeset anew, smaller."""
-        shown = Shown("plan", text=set(self.window))
-        for span in self.layout.spans:
+        return self._plan_shown("plan", self.tiers, self.measures, self.layout)
+
+    def merging_plan(self) -> Shown:
+        """The same plan with all tiers in the smallest type; its text window is its own."""
+        tiers = [replace(tier, style=self.tiers[-1].style) for tier in self.tiers]
+        measures, layout, _, _ = self._planned(tiers)
+        return self._plan_shown("plan, one size", tiers, measures, layout)
+
+    def _plan_shown(
+        self, way: str, tiers: Sequence[Tier], measures: Measures, layout: Layout
+    ) -> Shown:
+        shown = Shown(way, text=set(layout.tail))
+        for span in layout.spans:
             shown.tokens += span.tokens
             if span.kind == "text":
-                shown.text.update(self.measures.marks(span.shown_first, span.last))
+                shown.text.update(measures.marks(span.shown_first, span.last))
                 continue
-            style = self.tiers[span.tier - 1].style
+            style = tiers[span.tier - 1].style
             kept = {(page.first, page.last) for page in span.pages}
-            for page in self._drawn(self.measures.marks(span.first, span.last), style):
+            for page in self._drawn(measures.marks(span.first, span.last), style):
                 if (page.first, page.last) in kept:
                     shown.draw(opened(page), page, style, self.wanted)
         return shown
