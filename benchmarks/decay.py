@@ -58,7 +58,7 @@ WAYS = (
     "trimmed",
 )
 RESULTS = Path(__file__).parent / "results"
-MEASURED = "# Fading: measured"
+MEASURED = "## Measured"
 READABLE = 0.05
 SIZES_SHOWN = 3
 RESAMPLES = 2_000
@@ -404,14 +404,14 @@ def written(
         "",
     ]
     for host, share in dict.fromkeys((host, share) for host, share, _ in cases):
-        lines += [f"## {host}, {share:.0%} of the text", "", *main_table(cases, host, share), ""]
-    lines += ["## Progressive against the others: points of evidence readable, paired", ""]
+        lines += [f"### {host}, {share:.0%} of the text", "", *main_table(cases, host, share), ""]
+    lines += ["### Progressive against the others: points of evidence readable, paired", ""]
     lines += [*difference_table(cases), ""]
-    lines += ["## Where the plan keeps its paged turns, mean over the thread", ""]
+    lines += ["### Where the plan keeps its paged turns, mean over the thread", ""]
     lines += [*occupancy_table(jobs), ""]
     if curve:
         count = next(iter(curve.values()))[2]
-        lines += [f"## Smaller type: set anew or resampled ({count} turns, {CURVE_HOST})", ""]
+        lines += [f"### Smaller type: set anew or resampled ({count} turns, {CURVE_HOST})", ""]
         lines += [*curve_table(curve), ""]
     return "\n".join(lines)
 
