@@ -1,0 +1,30 @@
+"""torch, transformers and safetensors, loaded when a model is used and not before.
+
+Gives the modules by name. They are large, optional and only partly typed, so
+they are ``Any`` here, and so are tensors and models wherever they are passed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, TypeAlias
+
+from sfumato.errors import SfumatoError
+
+Tensor: TypeAlias = Any
+"""A ``torch.Tensor``."""
+Model: TypeAlias = Any
+"""A transformers image-text-to-text model, such as ``Qwen3VLForConditionalGeneration``."""
+Processor: TypeAlias = Any
+"""The model's transformers processor."""
+
+
+def needed(module: str) -> Any:
+    """The module of that name. SfumatoError says what to install where it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as problem:
+        raise SfumatoError(
+            f"visual tokens need {module.split('.')[0]}, which cannot be imported ({problem}): "
+            "pip install 'sfumato[vision]'"
+        ) from problem
