@@ -35,6 +35,24 @@ def turns_right(text: str) -> bool:
     return not text.isascii() and any(_kind(c) in ("R", "AL", "AN") for c in text)
 
 
+def pieces(text: str) -> list[str]:
+    """The text cut wherever its direction may change, whatever stands around it.
+
+    >>> pieces("ש12-ab")
+    ['ש', '12', '-', 'ab']
+    """
+    found: list[str] = []
+    last = ""
+    for character in text:
+        kind = _kind(character)
+        if found and kind in (last, "NSM"):
+            found[-1] += character
+        else:
+            found.append(character)
+            last = kind
+    return found
+
+
 def right_to_left(text: str) -> bool:
     """Whether the first letter with a direction is of a right-to-left script (P2, P3)."""
     if text.isascii():

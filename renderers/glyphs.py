@@ -20,13 +20,17 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from sfumato.renderers.bidi import right_to_left
+from sfumato.renderers.bidi import pieces, right_to_left, turns_right
 from sfumato.renderers.fonts import Face, FontSet, Run, clusters
 from sfumato.renderers.geometry import ASCENT_EM, DESCENT_EM
 
 _SUPERSAMPLING = 4
 _SPACE_EM = 0.25
 _CACHED_WORDS = 200_000
+
+# Longer words fit no line; shaping a megabyte to know its width takes minutes.
+_LONGEST_WORD = 2_000
+UNMEASURED = 1 << 30
 
 # Scripts that stack marks above and below their letters are set smaller, all alike,
 # so that few of their words must be squeezed between the lines.
@@ -103,7 +107,15 @@ class Letters:
         self.cell_px = self.length("0", "mono")
 
     def measure(self, text: str, face: Face) -> int:
-        """How far a word moves the pen, in whole pixels."""
+        """How far a word moves the pen, in whole pixels; UNMEASURED if it is endless."""
+        if len(text) > _LONGEST_WORD:
+            return UNMEASURED
+        if turns_right(text):
+            # Wherever its line cuts it, its pieces take no more room than the whole.
+            return sum(self._whole(piece, face) for piece in pieces(text))
+        return self._whole(text, face)
+
+    def _whole(self, text: str, face: Face) -> int:
         # A quarter of a pixel of overhang vanishes in the space or side bearing.
         return max(1, math.ceil(self.length(text, face) - 0.25))
 

@@ -16,7 +16,7 @@ import threading
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Literal
 
@@ -234,23 +234,30 @@ class _Sheet:
 
     def _both_ways(self, line: Line, start: int, top: int) -> None:
         """Words of a line in which right-to-left letters occur, where they are seen."""
+        room = self._right_of(start) - start
         segments = _segments(line)
-        stamps = {
-            index: self._letters.stamp(segment.text, "prose", rtl=segment.level % 2 == 1)
-            for index, segment in enumerate(segments)
-            if segment.text != " "
-        }
+        if self._least(segments) > room:
+            # Clusters of foreign marks may be wider cut than whole.
+            segments = _uncut(segments)
+        gaps = sum(segment.text == " " for segment in segments)
         # Pieces of words are rounded up one by one: spaces make room for them.
-        gaps = len(segments) - len(stamps)
-        spare = self._right_of(start) - start - sum(s.advance_px for s in stamps.values())
-        space = max(1, min(self._letters.space_px, spare // gaps)) if gaps else 0
+        spare = room - self._least(segments)
+        space = min(self._letters.space_px, 1 + max(0, spare) // gaps) if gaps else 0
         places: dict[int, int] = {}
         pen = start
         for index in bidi.order([segment.level for segment in segments]):
             places[index] = pen
-            pen += stamps[index].advance_px if index in stamps else space
-        for index, stamp in stamps.items():
-            self._paste(stamp, places[index], top, "text", segments[index].text)
+            pen += space if segments[index].text == " " else self._stamp(segments[index]).advance_px
+        for index, segment in enumerate(segments):
+            if segment.text != " ":
+                self._paste(self._stamp(segment), places[index], top, "text", segment.text)
+
+    def _least(self, segments: Sequence[_Segment]) -> int:
+        """The least room they take."""
+        return sum(1 if s.text == " " else self._stamp(s).advance_px for s in segments)
+
+    def _stamp(self, segment: _Segment) -> Stamp:
+        return self._letters.stamp(segment.text, "prose", rtl=segment.level % 2 == 1)
 
     def _right_of(self, x: int) -> int:
         """Where the column ends in which ``x`` lies."""
@@ -261,7 +268,7 @@ class _Sheet:
     def _code(self, line: Line, start: int, top: int) -> None:
         cell = self._letters.cell_px
         for column, word in self._setter.cells(line.words[0]):
-            stamp = self._letters.stamp(word, "mono")
+            stamp = self._letters.stamp(word, "mono", rtl=bidi.right_to_left(word))
             self._paste(stamp, start + round(column * cell), top, "text", word)
 
     def _picture(self, line: Line, start: int, top: int) -> None:
@@ -302,29 +309,49 @@ class _Sheet:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """A word, or the piece of one that runs in one direction, or a space."""
+    """A space, a word, or the piece of a word that runs in one direction.
+
+    ``word`` is the index of the word; a space has that of the word after it.
+    """
 
     text: str
     level: int
+    word: int
 
 
 def _segments(line: Line) -> list[_Segment]:
-    """A line's words and spaces, cut where the direction changes, in reading order."""
-    pieces: list[str] = []
+    """A line's words and spaces, cut where the direction may change, in reading order.
+
+    Words with right-to-left letters are cut as they were measured.
+    """
+    pieces: list[tuple[int, str]] = []
     for index, word in enumerate(line.words):
         if index and len(line.lead) + index not in line.tight:
-            pieces.append(" ")
-        pieces.append(word)
-    levels = bidi.levels("".join(pieces), rtl=line.rtl)
+            pieces.append((index, " "))
+        parts = bidi.pieces(word) if bidi.turns_right(word) else [word]
+        pieces += [(index, part) for part in parts]
+    levels = bidi.levels("".join(piece for _, piece in pieces), rtl=line.rtl)
     found: list[_Segment] = []
     start = 0
-    for piece in pieces:
+    for index, piece in pieces:
         at, end = start, start + len(piece)
         for place in range(start + 1, end + 1):
             if place == end or levels[place] != levels[at]:
-                found.append(_Segment(piece[at - start : place - start], levels[at]))
+                found.append(_Segment(piece[at - start : place - start], levels[at], index))
                 at = place
         start = end
+    return found
+
+
+def _uncut(segments: Sequence[_Segment]) -> list[_Segment]:
+    """Each word in one piece again, running as its beginning does."""
+    found: list[_Segment] = []
+    for segment in segments:
+        last = found[-1] if found else None
+        if last is None or " " in (segment.text, last.text) or last.word != segment.word:
+            found.append(segment)
+        else:
+            found[-1] = replace(last, text=last.text + segment.text)
     return found
 
 

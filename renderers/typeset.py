@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from sfumato.renderers.bidi import right_to_left
+from sfumato.renderers.bidi import right_to_left, turns_right
 from sfumato.renderers.content import Paragraph, Picture
 from sfumato.renderers.fonts import Face
 from sfumato.renderers.geometry import Style
@@ -198,22 +198,23 @@ class Typesetter:
 
     def pieces(self, word: str, face: Face, first: int, room: int) -> Iterator[str]:
         """A word wider than a line in pieces, the first in ``first`` pixels."""
-        taken: list[str] = []
-        used = 0.0
-        for unit in self._letters.units(word, face):
-            width = self._letters.length(unit, face)
-            if taken and used + width > first:
-                # Shaped together, units may be wider than alone.
-                spare: list[str] = []
-                while len(taken) > 1 and self._letters.measure("".join(taken), face) > first:
-                    spare.insert(0, taken.pop())
-                cut = _cut(taken)
-                yield "".join(taken[:cut])
-                taken, first = taken[cut:] + spare, room
-                used = sum(self._letters.length(part, face) for part in taken)
-            taken.append(unit)
-            used += width
-        yield "".join(taken)
+        letters = self._letters
+        width = letters.measure if turns_right(word) else letters.length
+        units = list(letters.units(word, face))
+        widths = {unit: width(unit, face) for unit in set(units)}
+        at = 0
+        while at < len(units):
+            end, used = at, 0.0
+            while end < len(units) and (end == at or used + widths[units[end]] <= first):
+                used += widths[units[end]]
+                end += 1
+            # Shaped together, units may be wider than alone.
+            while end - at > 1 and letters.measure("".join(units[at:end]), face) > first:
+                end -= 1
+            if end < len(units):
+                end = at + _cut(units[at:end])
+            yield "".join(units[at:end])
+            at, first = end, room
 
 
 def _cut(units: Sequence[str]) -> int:
@@ -307,7 +308,8 @@ class _Filling:
 
     def _put_long(self, atom: str, face: Face, gap: int, glued: bool) -> None:
         """A word wider than a line, in pieces; every further line says so."""
-        if self._started and self._left - gap < self._room // 4:
+        first = self._letters.measure(next(self._letters.units(atom, face)), face)
+        if self._started and self._left - gap < max(first, self._room // 4):
             self._close()
             gap = 0
         rest = self._room - self._setter.mark_px
