@@ -125,23 +125,27 @@ class VisionEncoder:
         pages, as a chat template writes it. Raises InputError where it does not.
         """
         texts = [self.expanded(p, own) for p, own in zip(prompts, pages, strict=True)]
+        encoded = self.token_ids(texts, add_special_tokens)
+        shown = [page for own in pages for page in own]
+        return {
+            **encoded,
+            **self.tower.token_types(encoded["input_ids"]),
+            **self.tower.grids(shown),
+            **self.tower.encoder_outputs(shown),
+        }
+
+    def token_ids(self, texts: Sequence[str], add_special_tokens: bool) -> dict[str, Any]:
+        """``input_ids`` and ``attention_mask`` of texts, on the model's device, padded left."""
         encoded: Any = self.tower.processor.tokenizer(
-            texts,
+            list(texts),
             padding=len(texts) > 1,
             padding_side="left",
             add_special_tokens=add_special_tokens,
             return_token_type_ids=False,
             return_tensors="pt",
         )
-        ids = encoded["input_ids"].to(self.tower.model.device)
-        shown = [page for own in pages for page in own]
-        return {
-            "input_ids": ids,
-            "attention_mask": encoded["attention_mask"].to(ids.device),
-            **self.tower.token_types(ids),
-            **self.tower.grids(shown),
-            **self.tower.encoder_outputs(shown),
-        }
+        device = self.tower.model.device
+        return {name: encoded[name].to(device) for name in ("input_ids", "attention_mask")}
 
     def expanded(self, prompt: str, pages: Sequence[VisualPage]) -> str:
         """The prompt with every image token replaced by its page's placeholders."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,14 +9,34 @@ import pytest
 torch = pytest.importorskip("torch", reason="visual tokens need torch")
 pytest.importorskip("transformers", reason="visual tokens need transformers")
 
-from vision_families import MAKERS, Family, family, page, picture  # noqa: E402
+from vision_families import MAKERS, Family, family, page  # noqa: E402
+from vision_views import from_pixels, pages_of  # noqa: E402
 
 from sfumato.cache import Cache  # noqa: E402
 from sfumato.vision import VisionEncoder  # noqa: E402
 
 torch.set_num_threads(1)
 TOLERANCE = 1e-4
-FAMILIES = [name for name in MAKERS if name != "deepseek_ocr2"]
+TOWERS = ("visual", "vision_tower", "vision_model")
+
+
+class Calls:
+    """How often a model's vision tower has really run."""
+
+    def __init__(self, made: Family) -> None:
+        towers = [getattr(made.model.base_model, name, None) for name in TOWERS]
+        [tower] = [found for found in towers if found is not None]
+        self.count = 0
+        self._hook = tower.register_forward_pre_hook(self._called)
+
+    def _called(self, *_: Any) -> None:
+        self.count += 1
+
+    def __enter__(self) -> Calls:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._hook.remove()
 
 
 @pytest.fixture(params=MAKERS)
@@ -30,22 +49,9 @@ def encoder(model: Family, tmp_path: Any) -> VisionEncoder:
     return VisionEncoder(model.model, model.processor, Cache(tmp_path))
 
 
-def pages_of(made: Family, count: int) -> list[bytes]:
-    return [page(number, made.sizes[number % len(made.sizes)]) for number in range(count)]
-
-
 def prompt(made: Family, count: int, question: str = "Which page says it?") -> str:
     shown = "\n\nNext:\n".join([made.image] * count)
     return f"<|im_start|>user\nThe pages:\n{shown}\n\n{question}<|im_end|>\n<|im_start|>assistant\n"
-
-
-def from_pixels(made: Family, prompts: Sequence[str], pages: Sequence[Sequence[bytes]]) -> Any:
-    """Model arguments as the family's own processor makes them."""
-    nested = [[picture(png) for png in own] for own in pages]
-    images = [each for own in nested for each in own] if made.name == "got_ocr2" else nested
-    return made.processor(
-        text=list(prompts), images=images, padding=len(prompts) > 1, return_tensors="pt"
-    )
 
 
 def logits(made: Family, inputs: Any) -> Any:
@@ -102,10 +108,30 @@ def test_a_view_that_grew_runs_the_tower_for_its_new_page_alone(
         )
 
 
-def test_greedy_answers_are_those_of_pixels(model: Family, encoder: VisionEncoder):
+def test_greedy_answers_are_those_of_pixels_and_the_tower_does_not_run_for_them(
+    model: Family, encoder: VisionEncoder
+):
     pages = pages_of(model, 2)
     text = prompt(model, 2)
     wanted = {"max_new_tokens": 8, "do_sample": False}
     by_pixels = model.model.generate(**from_pixels(model, [text], [pages]), **wanted)
-    by_cache = model.model.generate(**encoder.inputs([text], [encoder.encode(pages)]), **wanted)
+    with Calls(model) as calls:
+        shown = encoder.encode(pages)
+        assert calls.count >= 1
+        seeing = calls.count
+        by_cache = model.model.generate(**encoder.inputs([text], [shown]), **wanted)
+        encoder.encode(pages)
+        assert calls.count == seeing
     assert by_cache.tolist() == by_pixels.tolist()
+
+
+def test_beams_leave_the_pages_as_they_are(model: Family, encoder: VisionEncoder):
+    shown = encoder.encode(pages_of(model, 1))
+    before = [each.to_bytes() for each in shown]
+    text = prompt(model, 1)
+    wanted = {"max_new_tokens": 3, "do_sample": False, "num_beams": 2}
+    once, twice = (
+        model.model.generate(**encoder.inputs([text], [shown]), **wanted) for _ in range(2)
+    )
+    assert once.tolist() == twice.tolist()
+    assert [each.to_bytes() for each in shown] == before

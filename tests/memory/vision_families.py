@@ -492,6 +492,79 @@ def deepseek_ocr2() -> Family:
     )
 
 
+def paligemma() -> Family:
+    """Attends to its whole prompt in both directions, and is no chat model."""
+    words = tokenizer(image_token="<image>")
+    images = theirs("siglip.image_processing_pil_siglip", "SiglipImageProcessorPil")(
+        size={"height": 48, "width": 48}
+    )
+    images.image_seq_length = 36
+    processor = theirs("paligemma.processing_paligemma", "PaliGemmaProcessor")(images, words)
+    from transformers import GemmaConfig, PaliGemmaConfig, SiglipVisionConfig
+
+    config = PaliGemmaConfig(
+        vision_config=SiglipVisionConfig(
+            **TOWER, image_size=48, patch_size=8, vision_use_head=False, projection_dim=32
+        ).to_dict(),
+        text_config=GemmaConfig(**TEXT, vocab_size=len(words), head_dim=8).to_dict(),
+        image_token_index=words.image_token_id,
+        projection_dim=32,
+    )
+    return made(
+        "paligemma",
+        theirs("paligemma.modeling_paligemma", "PaliGemmaForConditionalGeneration"),
+        config,
+        processor,
+        "<image>",
+        ((48, 48), (96, 48)),
+    )
+
+
+def qwen3_5() -> Family:
+    """Half its layers hold one state that cannot be taken back."""
+    seen = qwen("qwen3_vl")
+    ids = seen.processor.tokenizer.convert_tokens_to_ids
+    config = theirs("qwen3_5.configuration_qwen3_5", "Qwen3_5Config")(
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "num_heads": 2,
+            "intermediate_size": 32,
+            "patch_size": 16,
+            "out_hidden_size": 32,
+            "num_position_embeddings": 64,
+        },
+        text_config={
+            **TEXT,
+            "vocab_size": len(seen.processor.tokenizer),
+            "head_dim": 8,
+            "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": [1, 1, 2],
+                "partial_rotary_factor": 1.0,
+            },
+        },
+        image_token_id=ids("<|image_pad|>"),
+        video_token_id=ids("<|video_pad|>"),
+        vision_start_token_id=ids("<|vision_start|>"),
+        vision_end_token_id=ids("<|vision_end|>"),
+    )
+    return made(
+        "qwen3_5",
+        theirs("qwen3_5.modeling_qwen3_5", "Qwen3_5ForConditionalGeneration"),
+        config,
+        seen.processor,
+        seen.image,
+        seen.sizes,
+    )
+
+
 MAKERS: dict[str, Callable[[], Family]] = {
     "llava": llava,
     "idefics3": lambda: idefics("idefics3", "Idefics3"),
@@ -506,8 +579,11 @@ MAKERS: dict[str, Callable[[], Family]] = {
     "deepseek_ocr2": deepseek_ocr2,
 }
 
+SPECIAL: dict[str, Callable[[], Family]] = {"paligemma": paligemma, "qwen3_5": qwen3_5}
+"""Families whose prompts cannot be cut."""
+
 
 @cache
 def family(name: str) -> Family:
     """The family of that name, made once."""
-    return MAKERS[name]()
+    return (MAKERS | SPECIAL)[name]()
