@@ -72,7 +72,7 @@ class Tower:
         """Run the tower and the connector over these pages, as one batch.
 
         Raises InputError for bytes that are no image, HostError where tower and
-        processor disagree on the number of tokens.
+        processor disagree on the number of tokens, or the processor is too old.
         """
         torch = needed("torch")
         batch = self.processor(
@@ -81,8 +81,7 @@ class Tower:
             return_text_replacement_offsets=True,
             return_tensors="pt",
         )
-        [replaced] = batch.pop("text_replacement_offsets")
-        expansions: list[str] = [each["replacement"] for each in replaced]
+        expansions = self._expansions(batch)
         given = {name: batch[name] for name in batch if name in self._feature_arguments}
         with torch.no_grad():
             output = self._get_features(return_dict=True, **_moved(given, self.model))
@@ -153,6 +152,17 @@ class Tower:
                 f"{'; '.join(missing)}. Use a family that has it (transformers 5.18 and later "
                 "have some eighty), a newer transformers, or send this model page images."
             )
+
+    def _expansions(self, batch: Any) -> list[str]:
+        """What the processor wrote for each picture."""
+        [replaced] = batch.pop("text_replacement_offsets", None) or [None]
+        if replaced is None:
+            raise HostError(
+                f"{type(self.processor).__name__} of transformers "
+                f"{needed('transformers').__version__} does not say what it writes for a page "
+                "(return_text_replacement_offsets): take a newer transformers"
+            )
+        return [each["replacement"] for each in replaced]
 
     def _cut(self, features: Any, counts: Sequence[int]) -> list[Tensor]:
         """A batch's features page by page, each a copy on the CPU."""

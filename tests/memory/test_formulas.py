@@ -315,19 +315,37 @@ class TestProcessorsAgree:
         count = made._get_num_multimodal_tokens(image_sizes=[(336, 336)]).num_image_tokens[0]
         assert host("llava").image_tokens(336, 336) == count
 
+    def test_deepseek_ocr_2(self) -> None:
+        module = "deepseek_ocr2.image_processing_pil_deepseek_ocr2"
+        grid_for = theirs(module, "get_optimal_tiled_canvas")
+
+        def count(height: int, width: int) -> int:
+            if max(height, width) <= 768:
+                return 257
+            columns, rows = grid_for((height, width), (768, 768), 2, 6)
+            return 257 + 144 * columns * rows
+
+        assert_same(host("deepseek-ocr-2").arithmetic, 0, count)
+
+    @pytest.mark.parametrize("size", [(768, 768), (769, 200), (1536, 768), (1700, 2300)])
+    def test_deepseek_ocr_2_writes_as_many_placeholders(self, size: tuple[int, int]) -> None:
+        from PIL import Image
+
+        made = theirs("deepseek_ocr2.processing_deepseek_ocr2", "DeepseekOcr2Processor")(
+            theirs(
+                "deepseek_ocr2.image_processing_pil_deepseek_ocr2", "DeepseekOcr2ImageProcessorPil"
+            )(),
+            tiny_tokenizer("<image>"),
+        )
+        given = made(text=["<image>"], images=[Image.new("RGB", size)])
+        placeholder = made.tokenizer.convert_tokens_to_ids("<image>")
+        assert given["input_ids"][0].count(placeholder) == host("deepseek-ocr-2").image_tokens(
+            *size
+        )
+
 
 @torchvision
 class TestProcessorsThatNeedTorchvisionAgree:
-    def test_deepseek_ocr_2(self) -> None:
-        made = theirs(
-            "deepseek_ocr2.image_processing_deepseek_ocr2", "DeepseekOcr2ImageProcessor"
-        )()
-        assert_same(
-            host("deepseek-ocr-2").arithmetic,
-            0,
-            lambda h, w: 257 + 144 * (made.get_number_of_image_patches(h, w) - 1),
-        )
-
     def test_the_tiled_mode_of_deepseek_ocr(self) -> None:
         grid_for = theirs(
             "unlimited_ocr.image_processing_unlimited_ocr", "get_optimal_tiled_canvas"

@@ -310,6 +310,20 @@ class TestRefusals:
         with pytest.raises(HostError, match=rf"reserves {reserved} tokens .* gives {given}:"):
             seeing.encode([page(1, made.sizes[0])])
 
+    def test_a_processor_that_does_not_say_what_it_writes(self, llava: Family, cache: Cache):
+        class Older(type(llava.processor)):
+            """As DeepSeek-OCR-2's processor of transformers 5.18."""
+
+            def __call__(self, *given: Any, **named: Any) -> Any:
+                made = super().__call__(*given, **named)
+                made.pop("text_replacement_offsets", None)
+                return made
+
+        processor = copy.copy(llava.processor)
+        processor.__class__ = Older
+        with pytest.raises(HostError, match=r"Older of transformers .* take a newer transformers"):
+            VisionEncoder(llava.model, processor, cache).encode([page(1, SIZE)])
+
     def test_a_library_that_is_not_there(self):
         with pytest.raises(SfumatoError, match=r"pip install 'sfumato\[vision\]'"):
             needed("no_such_library")
