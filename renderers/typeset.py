@@ -212,7 +212,10 @@ class Typesetter:
             while end - at > 1 and letters.measure("".join(units[at:end]), face) > first:
                 end -= 1
             if end < len(units):
-                end = at + _cut(units[at:end])
+                cut = at + _cut(units[at:end])
+                # Less text may be wider: what it is cut from decides how marks are drawn.
+                if letters.measure("".join(units[at:cut]), face) <= first:
+                    end = cut
             yield "".join(units[at:end])
             at, first = end, room
 
