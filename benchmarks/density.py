@@ -8,7 +8,7 @@ against the source, so whoever drops or alters text pays for it. sfumato's pages
 are cut into columns; peers' pages whose rows touch are read both whole and with
 their rows cut apart, and the better counts.
 
-Each picture is read by Tesseract and PP-OCR at four magnifications; the way
+Each picture is read by Tesseract and PP-OCR at four magnifications; the pair
 that reads the first excerpt best then reads all of them. Area is that of
 a long text's pictures, so that pages are full; reading takes excerpts of it.
 Sizes are tried from a contender's own, up or down, as long as it helps.
@@ -106,14 +106,19 @@ def assess(contender: str, sample: Sample, size_px: float) -> Reading:
         pieces = [piece for page in drawn[each] for piece in (page.rows if cut else page.columns)]
         return _errors(pieces, excerpts[each].text, engine, scale)
 
-    wrong, scale, index, cut = min(
-        (errors(0, engine, scale, cut), scale, index, cut)
-        for (index, engine), scale, cut in product(enumerate(engines), SCALES, cuts)
-    )
-    engine, characters = engines[index], known[0]
-    if wrong <= _HOPELESS * characters:
-        wrong += sum(errors(each, engine, scale, cut) for each in range(1, EXCERPTS))
-        characters = sum(known)
+    def read(cut: bool) -> tuple[float, int, int, Engine, float]:
+        """Share of errors, errors and characters, by the engine and scale that do best."""
+        wrong, scale, index = min(
+            (errors(0, engine, scale, cut), scale, index)
+            for (index, engine), scale in product(enumerate(engines), SCALES)
+        )
+        engine, characters = engines[index], known[0]
+        if wrong <= _HOPELESS * characters:
+            wrong += sum(errors(each, engine, scale, cut) for each in range(1, EXCERPTS))
+            characters = sum(known)
+        return wrong / characters, wrong, characters, engine, scale
+
+    _, wrong, characters, engine, scale = min(map(read, cuts), key=lambda found: found[0])
     density = 1_000 * len(sample.text) / area
     dropped = program.dropped(sample, size_px)
     return Reading(
