@@ -1,7 +1,7 @@
 """A vision-language model of honest size with random weights, for timing alone.
 
 The classes, processor and proportions of Qwen3-VL, scaled to what a CPU reads in
-minutes: 108 M parameters in the language model's layers, 25 M in tower and
+minutes: 107 M parameters in the language model's layers, 33 M in tower and
 connector, besides embeddings (Qwen3-VL-2B has 1.4 G and 0.4 G). The vocabulary is
 DeepSeek's, so that text has as many tokens as a real model's. What it says is
 noise; what it costs is not.
