@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -415,3 +416,22 @@ def test_a_memory_and_a_host_go_on_together(memory: Memory, qwen: Family):
     assert len(pages_shown) >= 2
     assert reader.encoder.pages_seen == len(pages_shown)
     assert read < 0.9 * whole
+
+
+def test_the_readme_s_code_runs(
+    llava: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"<!-- snippet: transformers -->\n```python\n(.*?)```", readme, re.DOTALL)
+    # A model on disk in the place of the one that would be downloaded.
+    llava.model.save_pretrained(tmp_path / "model")
+    llava.processor.save_pretrained(tmp_path / "model")
+    code = code.replace("Qwen/Qwen3-VL-2B-Instruct", str(tmp_path / "model"))
+    code = code.replace(
+        "host.answer(memory.view())", "host.answer(memory.view(), max_new_tokens=3)"
+    )
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert [turn.role for turn in names["memory"].turns()] == ["user", "assistant"]
+    names["memory"].store.close()
