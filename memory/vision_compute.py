@@ -13,8 +13,8 @@ read or said.
     print(text.joules() / view.joules())
 
 A multiplication and its addition count as two operations. Attention is counted
-over all pairs of positions, as torch's FlopCounterMode counts it; kernels that
-skip what a mask hides do up to half of that. Windows in a tower's attention are
+over all pairs of positions, as torch's FlopCounterMode counts it, or only over
+those the causal mask lets through, as fused kernels do. Windows in a tower's attention are
 counted as if they were not there.
 """
 
@@ -75,9 +75,10 @@ class Estimate:
 
 
 class Compute:
-    """A model's costs."""
+    """A model's costs; ``skips_masked`` where its attention spends nothing on later positions."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, skips_masked: bool = False) -> None:
+        self._skips_masked = skips_masked
         self._vision: Any = getattr(model.config, "vision_config", None)
         self._text: Any = model.config.get_text_config(decoder=True)
         self._name = type(model).__name__
@@ -124,6 +125,8 @@ class Compute:
             connector += 2 * self._connector * page.tokens
         read = prompt_tokens - kept_tokens
         pairs = read * prompt_tokens
+        if self._skips_masked:
+            pairs -= read * (read - 1) // 2
         prefill = 2 * (self._layers * read + self._head) + self._attention(self._text, pairs)
         # The first token comes from the prompt; each of the others reads the one before.
         steps = max(0, answer_tokens - 1)

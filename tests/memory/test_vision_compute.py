@@ -83,6 +83,18 @@ def test_the_tower_is_counted_closely(made: Family):
     assert estimate.connector > 0
 
 
+def test_a_kernel_that_skips_what_is_masked_saves_half_the_pairs():
+    model = family("llava").model
+    width_and_layers = 4 * 32 * 3
+    for kept, hidden in ((0, 10 * 9 // 2), (7, 3 * 2 // 2)):
+        dense, skipping = (
+            Compute(model, skips_masked=skips).answer(10, 5, kept_tokens=kept)
+            for skips in (False, True)
+        )
+        assert dense.prefill - skipping.prefill == width_and_layers * hidden
+        assert dense.decode == skipping.decode
+
+
 def test_a_model_without_weights_has_the_same_costs():
     real = family("qwen3_vl").model
     with torch.device("meta"):
