@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from sfumato.aging import Event, Layout, PageBox, Policy, Span, Step
 from sfumato.cache import Cache
 from sfumato.errors import BudgetError, ConflictError, RenderError, StoreError
+from sfumato.facts import EXTRACTOR_VERSION
 from sfumato.hosts import Host
 from sfumato.journal import Entry, Journal, ThreadState
 from sfumato.layout_state import read_state, write_state
@@ -316,7 +317,7 @@ class _Table:
     def _facts(self, layout: Layout) -> str:
         """The factsheet's text, from the cache so that no old turn is read for it."""
         scope = [(span.key, span.first, span.gone) for span in layout.spans if span.kind == "page"]
-        name = f"{self.key} {scope}".encode()
+        name = f"{EXTRACTOR_VERSION} {self.key} {scope}".encode()
         key = f"facts/{hashlib.sha256(name).hexdigest()}"
         known = self.desk.cache.get(key)
         if known is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfumato.facts import HEADING, exact_strings, factsheet
+from sfumato.facts import HEADING, LONGEST, exact_strings, factsheet, risk
 from sfumato.turn import ToolCall, turn
 
 
@@ -30,6 +32,22 @@ def count(text: str) -> int:
         ("set MAX_SIZE in parseConfig", ["MAX_SIZE", "parseConfig"]),
         ("mail ana@example.org", ["ana@example.org"]),
         ("Рейс SU2134 в 09:45", ["SU2134", "09:45"]),
+        ("we met on the 3rd of May, at 9:15 pm", ["3rd of May", "9:15 pm"]),
+        (
+            "he paid 34 thousand euros (or USD 1.5 million)",
+            ["34 thousand euros", "USD 1.5 million"],
+        ),
+        ("我们在2024年5月12日见面，别忘了带伞。", ["2024年5月12日"]),
+        ("请用gpt4o_mini打开https://example.org/a?b=1，付￥500。", ["gpt4o_mini", "￥500"]),
+        ("رقم الغرفة ٤٥١٢ هنا", ["٤٥١٢"]),
+        ("the plate is M AB 123, not XY-12", ["M AB 123", "XY-12"]),
+        ("call +1 (555) 010-2345 (after five)", ["+1 (555) 010-2345"]),
+        ("it listens on :8080, see ~/notes/todo", [":8080", "~/notes/todo"]),
+        ("at 52.5200, -13.4050; gate 5", ["52.5200, -13.4050", "5"]),
+        ("password k7{P]x[q9!a", ["k7{P]x[q9!a"]),
+        ("the code is xqzrvt, in RSVP style", ["xqzrvt", "RSVP"]),
+        ("**NaCl** and Ca(OH)2", ["NaCl", "Ca(OH)2"]),
+        ('{"path":"/srv/a b","sum":"' + "9f" * 20 + '"}', ["9f" * 20]),
     ],
 )
 def test_exact_strings_are_found_by_shape(text, expected):
@@ -39,6 +57,25 @@ def test_exact_strings_are_found_by_shape(text, expected):
 
 def test_plain_prose_has_no_exact_strings():
     assert exact_strings(turn("user", "I went home; the dog was happy to see me. Really?")) == ()
+
+
+def test_the_numbers_of_a_list_are_no_exact_strings():
+    assert exact_strings(turn("user", "1. Wash the rice.\n2) Wait.\n- Eat.")) == ()
+
+
+hard_lines = st.sampled_from(
+    ["1 ", "A ", "a1,", '"a1",', "(", "[(", "a://", "年1", "may ", "1 of ", "* ", "x.", "1, ", "“"]
+)
+
+
+@given(hard_lines, hard_lines)
+@settings(max_examples=3, deadline=None)
+def test_no_line_of_a_megabyte_takes_longer_than_seconds(one, other):
+    line = (one * 40 + other * 40) * (1_000_000 // (40 * len(one + other)))
+    began = time.process_time()
+    found = exact_strings(turn("user", line))
+    assert time.process_time() - began < 20
+    assert max(map(len, found), default=0) <= LONGEST
 
 
 def test_tool_arguments_are_searched_too():
@@ -84,6 +121,36 @@ def test_the_newest_turns_keep_their_strings_when_room_is_short():
     assert "#1 id-1\n" not in sheet.text
     assert 1 in sheet.left_out
     assert sheet.text.startswith(HEADING)
+
+
+def test_what_readers_garble_worst_keeps_its_place_when_room_is_short():
+    hard = "9f8c2b7e41d06a53"
+    pairs = [(1, [hard]), *((n, [f"{n} km"]) for n in range(2, 60))]
+    sheet = factsheet(pairs, 60, count)
+    assert f"#1 {hard}" in sheet.text
+    assert "#59 59 km" in sheet.text
+    assert 2 in sheet.left_out
+    assert 1 not in sheet.left_out
+
+
+@pytest.mark.parametrize(
+    ("easy", "hard"),
+    [("20", "LH1174"), ("TV", "aBxQ"), ("12 May", "2024-05-12"), ("LH1174", "9f8c2b7e41d06a53")],
+)
+def test_risk_grows_with_what_nothing_predicts(easy, hard):
+    assert risk(easy) < risk(hard)
+
+
+codes = st.text("ABCDEFGHJKLMNPQRSTUVWXYZ23456789-", min_size=2, max_size=30).filter(
+    lambda code: code[0] + code[-1] == (code[0] + code[-1]).strip("-")
+)
+prose = st.lists(st.sampled_from(["we", "met", "and", "then", "wrote", "it", "down"]), max_size=6)
+
+
+@given(prose, codes, st.sampled_from(["", ".", ",", "?", "!", ";"]), prose)
+def test_a_code_of_capitals_and_digits_is_found_wherever_it_stands(before, code, sign, after):
+    text = " ".join([*before, code + sign, *after])
+    assert code in exact_strings(turn("user", text))
 
 
 def test_a_string_is_listed_once_at_its_newest_turn():
