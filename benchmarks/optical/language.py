@@ -1,0 +1,44 @@
+"""SmolLM2's weights as they travel: the quantised blocks of its GGUF, in npz files.
+
+A chunk holds tensors named ``TYPE|name``; joined, the chunks are the whole model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_BLOCK = 32
+
+
+def unpack(kind_and_name: str, blocks: Tensor) -> Tensor:
+    """A tensor's float32 values from its blocks (types F32, Q8_0 and Q4_1)."""
+    kind = kind_and_name.split("|")[0]
+    if kind == "F32":
+        return blocks.float()
+    if kind == "Q8_0":
+        rows = blocks.view(torch.uint8).reshape(blocks.shape[0], -1, 2 + _BLOCK)
+        scale = rows[..., :2].contiguous().view(torch.float16).float()
+        return (rows[..., 2:].contiguous().view(torch.int8).float() * scale).flatten(1)
+    if kind == "Q4_1":
+        rows = blocks.view(torch.uint8).reshape(blocks.shape[0], -1, 4 + _BLOCK // 2)
+        scale = rows[..., :2].contiguous().view(torch.float16).float()
+        least = rows[..., 2:4].contiguous().view(torch.float16).float()
+        pairs = rows[..., 4:]
+        levels = torch.cat([pairs & 15, pairs >> 4], -1).float()
+        return (levels * scale + least).flatten(1)
+    raise ValueError(f"{kind} is not a type these weights have")
+
+
+def load_language(chunks: Sequence[Path]) -> dict[str, Tensor]:
+    """The whole state of the language model."""
+    state: dict[str, Tensor] = {}
+    for chunk in chunks:
+        with np.load(chunk) as arrays:
+            for key in arrays.files:
+                state[key.split("|")[1]] = unpack(key, torch.from_numpy(arrays[key])).bfloat16()
+    return state

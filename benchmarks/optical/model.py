@@ -1,0 +1,251 @@
+"""The optical host: stock Idefics3 classes round SmolLM2, and what training adds to them.
+
+The tower is small and its visual tokens follow the reading order: token k is taught to hold
+what stands in the k-th stretch when the page's lines are laid end to end. Position embeddings
+begin as waves of where a patch is and of where its stretch lies in each type size, and a few
+attention heads begin as look-ups between the two; all of it is trained on and saved as
+ordinary weights.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pages
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import Idefics3Config, Idefics3ForConditionalGeneration
+
+VOCABULARY = 49280
+FAKE, IMAGE, WHOLE = 49152, 49153, 49154
+START, END = 1, 2
+EXTRA_TOKENS = {"<fake_token_around_image>": FAKE, "<image>": IMAGE, "<global-img>": WHOLE}
+WIDTH, DEPTH, HEADS, INNER = 320, 8, 5, 1024
+READ_DEPTH = 4
+RANK = 8
+_X_WAVES = (1, 2, 3, 4, 6, 8, 10, 12)
+_Y_WAVES = (1, 2, 4, 6, 8, 12, 16, 20)
+_WAVES = 2 * (len(_X_WAVES) + len(_Y_WAVES))
+_SHARPNESS = 12.0
+
+
+def configuration(*, small: bool = False) -> Idefics3Config:
+    """The host's configuration; ``small`` gives a toy for tests."""
+    layers = 2 if small else 30
+    text = {
+        "model_type": "llama",
+        "vocab_size": VOCABULARY,
+        "hidden_size": 64 if small else 576,
+        "intermediate_size": 96 if small else 1536,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2 if small else 9,
+        "num_key_value_heads": 1 if small else 3,
+        "head_dim": 32 if small else 64,
+        "max_position_embeddings": 8192,
+        "rms_norm_eps": 1e-5,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 100000.0},
+        "tie_word_embeddings": True,
+        "bos_token_id": START,
+        "eos_token_id": END,
+        "pad_token_id": END,
+    }
+    vision = {
+        "hidden_size": WIDTH,
+        "intermediate_size": INNER,
+        "num_hidden_layers": DEPTH,
+        "num_attention_heads": HEADS,
+        "image_size": pages.SIDE,
+        "patch_size": pages.PATCH,
+    }
+    return Idefics3Config(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=IMAGE,
+        scale_factor=pages.SCALE,
+        tie_word_embeddings=True,
+        pad_token_id=END,
+        bos_token_id=START,
+        eos_token_id=END,
+    )
+
+
+class LowRank(nn.Module):
+    """A frozen linear map plus a trained one of low rank."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base = base
+        self.down = nn.Parameter(torch.randn(RANK, base.in_features) / math.sqrt(base.in_features))
+        self.up = nn.Parameter(torch.zeros(base.out_features, RANK))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + 2.0 * functional.linear(functional.linear(x, self.down), self.up)
+
+    def merged(self) -> Tensor:
+        """The weight that does the same alone."""
+        return self.base.weight.float() + 2.0 * self.up.float() @ self.down.float()
+
+
+class Reader(nn.Module):
+    """The host as it is trained. ``tower`` and ``head`` features are (pages, patches, WIDTH)."""
+
+    def __init__(self, *, small: bool = False) -> None:
+        super().__init__()
+        # The language's weights are loaded after; no time is spent on their beginnings.
+        self.host = Idefics3ForConditionalGeneration(configuration(small=small))
+        # Character classes of a patch's slots, in the middle of the tower and at its end.
+        self.local_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
+        self.strip_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
+        _wire(self.host)
+        # Visual tokens begin about as large as the words beside them.
+        nn.init.normal_(self.projection.weight, std=0.002)
+
+    @property
+    def tower(self) -> nn.Module:
+        return self.host.model.vision_model
+
+    @property
+    def projection(self) -> nn.Linear:
+        return self.host.model.connector.modality_projection.proj
+
+    def load_language(self, state: dict[str, Tensor]) -> None:
+        """Put SmolLM2's weights in; rows of new tokens begin as the mean of all others."""
+        own = {key.removeprefix("model."): value for key, value in state.items()}
+        table = own["embed_tokens.weight"]
+        mean = table.float().mean(0, keepdim=True).to(table.dtype)
+        own["embed_tokens.weight"] = torch.cat([table, mean.expand(VOCABULARY - len(table), -1)])
+        self.host.model.text_model.load_state_dict(own)
+        self.host.tie_weights()
+
+    def adapt(self) -> None:
+        """Freeze the language side and add low-rank maps to it."""
+        for parameter in self.host.model.text_model.parameters():
+            parameter.requires_grad_(False)
+        for layer in self.host.model.text_model.layers:
+            for part in (layer.self_attn, layer.mlp):
+                for name, child in list(part.named_children()):
+                    if isinstance(child, nn.Linear):
+                        setattr(part, name, LowRank(child))
+
+    def look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Features in the middle and at the end of the tower for uint8 pages (pages, y, x)."""
+        grey = pixels.to(torch.float32).sub_(255.0).div_(127.5)  # white is 0
+        embeddings = self.tower.embeddings
+        # All channels of a grey page are alike: one convolution with the summed kernel.
+        kernel = embeddings.patch_embedding.weight.sum(1, keepdim=True)
+        bias = embeddings.patch_embedding.bias
+        patches = functional.conv2d(grey[:, None], kernel, bias, stride=pages.PATCH)
+        x = patches.flatten(2).transpose(1, 2) + embeddings.position_embedding.weight
+        middle = x
+        for depth, layer in enumerate(self.tower.encoder.layers):
+            if depth == READ_DEPTH:
+                middle = x
+            x = layer(x, None)
+        return middle, self.tower.post_layernorm(x)
+
+    def visual_tokens(self, features: Tensor) -> Tensor:
+        """(pages, TOKENS, language width)."""
+        return self.host.model.connector(features)
+
+    def character_losses(
+        self, middle: Tensor, features: Tensor, local: Tensor, strip: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Cross entropies of the two maps."""
+        return (
+            _slot_loss(self.local_head(middle), local),
+            _slot_loss(self.strip_head(features), strip),
+        )
+
+    def hidden(self, ids: Tensor, visual: Tensor) -> Tensor:
+        """The language side's last states; ``visual`` fills the image places in order."""
+        embeds = self.host.model.text_model.embed_tokens(ids).to(visual.dtype)
+        embeds = embeds.masked_scatter((ids == IMAGE)[..., None], visual.flatten(0, 1))
+        return self.host.model.text_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+
+    def answer_loss(self, ids: Tensor, answers: Tensor, visual: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cross entropy of the tokens marked in ``answers``, and the share foretold."""
+        states = self.hidden(ids, visual)[:, :-1]
+        wanted = answers[:, 1:]
+        states, targets = states[wanted], ids[:, 1:][wanted]
+        logits = functional.linear(states, self.host.lm_head.weight.to(states.dtype))
+        loss = functional.cross_entropy(logits.float(), targets)
+        return loss, (logits.argmax(-1) == targets).float().mean()
+
+    def learned(self) -> dict[str, Tensor]:
+        """All that is trained: what is committed and what a checkpoint holds."""
+        return {
+            name: value.detach()
+            for name, value in self.state_dict().items()
+            if ("text_model" not in name and "lm_head" not in name) or _is_low_rank(name)
+        }
+
+
+def _is_low_rank(name: str) -> bool:
+    return name.endswith((".down", ".up"))
+
+
+def _slot_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    flat = logits.reshape(-1, pages.CLASSES)
+    wanted = labels.reshape(-1).long()
+    losses = functional.cross_entropy(flat.float(), wanted, reduction="none")
+    # Most slots are empty: they would drown the characters.
+    weights = torch.where(wanted == pages.NOTHING, 0.25, 1.0)
+    return (losses * weights).sum() / weights.sum()
+
+
+def _waves(x: Tensor, y: Tensor) -> Tensor:
+    """Cosines and sines of places between 0 and 1."""
+    turns = [k * x for k in _X_WAVES] + [k * y for k in _Y_WAVES]
+    angles = 2 * math.pi * torch.stack(turns, -1)
+    # Half circles in y: a page's top must not look like its bottom.
+    angles[..., len(_X_WAVES) :] /= 2
+    return torch.cat([angles.cos(), angles.sin()], -1)
+
+
+def _stretch_places(tier: int) -> tuple[Tensor, Tensor]:
+    """Where on the page each patch's stretch lies, in one type size, between 0 and 1."""
+    style = pages.style(tier)
+    lines = style.columns * style.rows
+    along = torch.empty(pages.PATCHES, dtype=torch.float64)
+    middle = (torch.arange(pages.PATCHES, dtype=torch.float64) + 0.5) / pages.PATCHES
+    along[torch.from_numpy(pages.PLACE_OF_STRETCH)] = middle * lines
+    line = along.floor()
+    column = (line / style.rows).floor()
+    stride = style.column_px + style.gutter_px
+    x = (column + along - line) * stride
+    y = style.bar_px + (line - column * style.rows + 0.5) * style.pitch_px
+    return (x / pages.SIDE).float(), (y / pages.SIDE).float()
+
+
+@torch.no_grad()
+def _wire(host: Idefics3ForConditionalGeneration) -> None:
+    """Begin with places in the position embeddings and look-ups in some heads."""
+    tower = host.model.vision_model
+    index = torch.arange(pages.PATCHES)
+    x = (index % pages.GRID + 0.5) / pages.GRID
+    y = (index // pages.GRID + 0.5) / pages.GRID
+    table = torch.zeros(pages.PATCHES, WIDTH)
+    table[:, :_WAVES] = _waves(x, y)
+    for tier in range(len(pages.TIERS)):
+        start = _WAVES * (tier + 1)
+        table[:, start : start + _WAVES] = _waves(*_stretch_places(tier))
+    tower.embeddings.position_embedding.weight.copy_(0.5 * table)
+    nn.init.normal_(tower.embeddings.patch_embedding.weight, std=0.02)
+    nn.init.zeros_(tower.embeddings.patch_embedding.bias)
+    for layer in tower.encoder.layers:
+        for linear in (layer.self_attn.out_proj, layer.mlp.fc2):
+            linear.weight.div_(math.sqrt(2 * DEPTH))
+    size = WIDTH // HEADS
+    # A norm has made entries about 1 in size; a full match of _WAVES / 2 pairs is the peak.
+    gain = math.sqrt(_SHARPNESS * math.sqrt(size) / (_WAVES / 2))
+    for tier in range(len(pages.TIERS)):
+        attention = tower.encoder.layers[READ_DEPTH + tier // 3].self_attn
+        rows = slice((tier % 3) * size, (tier % 3) * size + size)
+        for projection, start in (
+            (attention.q_proj, _WAVES * (tier + 1)),
+            (attention.k_proj, 0),
+        ):
+            projection.weight[rows] = 0
+            for k in range(_WAVES):
+                projection.weight[rows.start + k, start + k] = gain

@@ -1,0 +1,346 @@
+"""Train the optical host: first to see letters, then to be read by the language model.
+
+    python benchmarks/optical/train.py glyphs --data DIR --out DIR --seconds 150
+    python benchmarks/optical/train.py language --data DIR --out DIR --seconds 420 --resume DIR
+
+``--data`` holds corpus.jsonl.gz, tokenizer.json.gz and, for the second stage, the chunks of
+SmolLM2's weights. Both stages are bounded by the wall clock and keep checkpoints, so that a
+run that is cut off leaves weights. The pages are drawn while the model trains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import math
+import multiprocessing
+import os
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pages
+import torch
+from evaluate import draw_exam, evaluate
+from language import load_language
+from model import END, Reader
+from pool import Pool, Slots
+from safetensors.torch import load_file, save_file
+from talk import Sample, Speaker, padded
+from tokenizers import Tokenizer
+from torch import Tensor
+
+SHARD_BYTES = 14_000_000
+GLYPH_WEIGHTS = [0.15, 0.2, 0.2, 0.2, 0.15, 0.1]
+LANGUAGE_WEIGHTS = [0.22, 0.25, 0.22, 0.15, 0.11, 0.05]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pages with their maps, and (in the second stage) what is said about them."""
+
+    tier: int
+    pixels: Tensor
+    local: Tensor
+    strip: Tensor
+    ids: Tensor | None = None
+    answers: Tensor | None = None
+
+
+class Loader:
+    """Batches made ahead by threads. ``make`` gets a random generator and the progress."""
+
+    def __init__(self, make: Callable[[random.Random], Batch], threads: int, seed: int) -> None:
+        self._ready: queue.Queue[Batch | Exception] = queue.Queue(4)
+        for thread in range(threads):
+            draw = random.Random(seed * 100 + thread)
+            threading.Thread(target=self._run, args=(make, draw), daemon=True).start()
+
+    def _run(self, make: Callable[[random.Random], Batch], draw: random.Random) -> None:
+        while True:
+            try:
+                self._ready.put(make(draw))
+            except Exception as problem:
+                self._ready.put(problem)
+                return
+
+    def next(self) -> Batch:
+        """The next batch, or what kept a thread from making it."""
+        found = self._ready.get(timeout=120)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+class Feed:
+    """Chooses pages from the pool and brings them to the device."""
+
+    def __init__(self, slots: Slots, device: torch.device, speaker: Speaker) -> None:
+        self._slots, self._device, self._speaker = slots, device, speaker
+        self._arrays = [torch.from_numpy(a) for a in (slots.pixels, slots.local, slots.strip)]
+        self.progress = 0.0
+
+    def glyphs(self, count: int) -> Callable[[random.Random], Batch]:
+        """Batches of any pages."""
+
+        def make(draw: random.Random) -> Batch:
+            filled = np.flatnonzero(self._slots.tier >= 0)
+            at = filled[[draw.randrange(len(filled)) for _ in range(count)]]
+            return Batch(-1, *self._bring(at.tolist()))
+
+        return make
+
+    def language(self, tokens: int) -> Callable[[random.Random], Batch]:
+        """Batches of one tier, of about so many tokens."""
+
+        def make(draw: random.Random) -> Batch:
+            while True:
+                tier = draw.choices(range(len(pages.TIERS)), self._weights())[0]
+                filled = np.flatnonzero(self._slots.tier == tier)
+                if len(filled) > 8:
+                    break
+            several = draw.randint(2, 4) if self.progress > 0.25 and draw.random() < 0.12 else 1
+            samples: list[Sample] = []
+            longest = 0
+            while len(samples) < (112 if several == 1 else 28):
+                chosen = [int(filled[draw.randrange(len(filled))]) for _ in range(several)]
+                sample = self._speaker.sample(self._slots, chosen, draw)
+                longest = max(longest, len(sample.ids))
+                if (len(samples) + 1) * longest > tokens and samples:
+                    break
+                samples.append(sample)
+            ids = torch.from_numpy(padded([s.ids for s in samples], END))
+            answers = torch.from_numpy(padded([s.answers for s in samples], False))
+            brought = self._bring([slot for s in samples for slot in s.at])
+            return Batch(tier, *brought, self._send(ids), self._send(answers))
+
+        return make
+
+    def _weights(self) -> list[float]:
+        """Large type first: what is hard later is easy once reading has begun."""
+        reach = 2 if self.progress < 0.1 else 4 if self.progress < 0.25 else len(pages.TIERS)
+        return [w if k < reach else 0.0 for k, w in enumerate(LANGUAGE_WEIGHTS)]
+
+    def _bring(self, at: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        index = torch.tensor(at)
+        pixels, local, strip = (self._send(a.index_select(0, index)) for a in self._arrays)
+        return pixels, local, strip
+
+    def _send(self, values: Tensor) -> Tensor:
+        if self._device.type == "cpu":
+            return values
+        return values.pin_memory().to(self._device, non_blocking=True)
+
+
+class Log:
+    """Losses by time, in a CSV file and now and then on the terminal."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        self._file = path.open("a", newline="", buffering=1)
+        self._rows = csv.writer(self._file)
+        self._every, self._steps, self._begun = every, 0, time.monotonic()
+
+    def step(
+        self, stage: str, tier: int, losses: dict[str, Tensor], drawn: Callable[[], int]
+    ) -> None:
+        """One step of training; values leave the device only when they are shown."""
+        self._steps += 1
+        if self._steps % self._every and self._steps > 5:
+            return
+        seconds = round(time.monotonic() - self._begun, 1)
+        values = {name: round(value.item(), 4) for name, value in losses.items()}
+        row = [stage, self._steps, seconds, tier, *(f"{k}={v}" for k, v in values.items())]
+        self._rows.writerow(row)
+        if self._steps % (self._every * 5) == 0 or self._steps <= 5:
+            print(*row, f"drawn={drawn()}", flush=True)
+
+
+def save(reader: Reader, out: Path) -> None:
+    """The trained weights in shards, bf16, each written whole or not at all."""
+    shards: list[dict[str, Tensor]] = [{}]
+    used = 0
+    for name, value in reader.learned().items():
+        small = value.to("cpu", torch.bfloat16).contiguous()
+        if used + small.nbytes > SHARD_BYTES:
+            shards.append({})
+            used = 0
+        shards[-1][name] = small
+        used += small.nbytes
+    for number, shard in enumerate(shards):
+        path = out / f"learned-{number}.safetensors"
+        save_file(shard, path.with_suffix(".new"))
+        os.replace(path.with_suffix(".new"), path)
+
+
+def resume(reader: Reader, folder: Path) -> None:
+    """Load what a checkpoint holds; what it lacks stays as it is."""
+    state: dict[str, Tensor] = {}
+    for shard in sorted(folder.glob("learned-*.safetensors")):
+        state |= load_file(shard)
+    if not state:
+        raise SystemExit(f"{folder} holds no learned-*.safetensors")
+    own = dict(reader.named_parameters()) | dict(reader.named_buffers())
+    with torch.no_grad():
+        for name, value in state.items():
+            if name in own:
+                own[name].copy_(value)
+
+
+def rates(progress: float) -> float:
+    """Share of the highest learning rate: a short rise, then half a cosine."""
+    rise = min(1.0, progress / 0.04 + 0.02)
+    return rise * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def steps(
+    seconds: float, optimizer: torch.optim.Optimizer, feed: Feed, keep: Callable[[], None]
+) -> Iterator[float]:
+    """Progress from 0 to 1 by the wall clock; sets learning rates and keeps checkpoints."""
+    begun = kept = time.monotonic()
+    highest = [group["lr"] for group in optimizer.param_groups]
+    while (progress := (time.monotonic() - begun) / seconds) < 1:
+        feed.progress = progress
+        for group, rate in zip(optimizer.param_groups, highest, strict=True):
+            group["lr"] = rate * rates(progress)
+        yield progress
+        if time.monotonic() - kept > 60:
+            keep()
+            kept = time.monotonic()
+    keep()
+
+
+def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
+    """The tower alone, from characters and where they stand."""
+    learned = [
+        *reader.tower.parameters(),
+        *reader.local_head.parameters(),
+        *reader.strip_head.parameters(),
+    ]
+    optimizer = _adam([{"params": learned, "lr": 1.2e-3}], feed)
+    loader = Loader(feed.glyphs(args.pages), 2, args.seed)
+    log = Log(args.out / "losses.csv", 10)
+    for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
+        batch = loader.next()
+        with torch.autocast("cuda", torch.bfloat16, enabled=batch.pixels.is_cuda):
+            middle, features = reader.look(batch.pixels)
+            local, strip = reader.character_losses(middle, features, batch.local, batch.strip)
+        _step(local + strip, optimizer, learned)
+        log.step("glyphs", batch.tier, {"local": local, "strip": strip}, pool.drawn)
+
+
+def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
+    """Tower, connector and low-rank maps, through the frozen language model."""
+    low_rank = [p for n, p in reader.named_parameters() if n.endswith((".down", ".up"))]
+    seeing = [*reader.tower.parameters(), *reader.strip_head.parameters()]
+    joining = [reader.projection.weight]
+    groups = [
+        {"params": seeing, "lr": 3e-4},
+        # A sum over so many features moves fast.
+        {"params": joining, "lr": 2e-4},
+        {"params": low_rank, "lr": 1e-3},
+    ]
+    optimizer = _adam(groups, feed)
+    loader = Loader(feed.language(args.tokens), 3, args.seed + 1)
+    log = Log(args.out / "losses.csv", 10)
+    for progress in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
+        batch = loader.next()
+        assert batch.ids is not None
+        assert batch.answers is not None
+        with torch.autocast("cuda", torch.bfloat16, enabled=batch.pixels.is_cuda):
+            middle, features = reader.look(batch.pixels)
+            _, strip = reader.character_losses(middle, features, batch.local, batch.strip)
+            visual = reader.visual_tokens(features)
+            answer, right = reader.answer_loss(batch.ids, batch.answers, visual)
+        # Reading order is held on to while the language side does not yet lean on it.
+        weight = 0.3 if progress < 0.5 else 0.1
+        _step(answer + weight * strip, optimizer, [*seeing, *joining, *low_rank])
+        shown = {"answer": answer, "right": right, "strip": strip}
+        log.step("language", batch.tier, shown, pool.drawn)
+
+
+def _adam(groups: list[dict[str, object]], feed: Feed) -> torch.optim.Optimizer:
+    fused = torch.cuda.is_available()
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
+
+
+def _step(loss: Tensor, optimizer: torch.optim.Optimizer, learned: list[Tensor]) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(learned, 1.0)
+    optimizer.step()
+
+
+def read_tokenizer(data: Path) -> Tokenizer:
+    """SmolLM2's tokenizer."""
+    return Tokenizer.from_str(gzip.open(data / "tokenizer.json.gz", "rt").read())
+
+
+def main() -> None:
+    """Parse the command line and train a stage."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", choices=["glyphs", "language"])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--resume", type=Path)
+    parser.add_argument("--workers", type=int, default=14)
+    parser.add_argument("--slots", type=int, default=60_000)
+    parser.add_argument("--pages", type=int, default=128, help="pages a step, first stage")
+    parser.add_argument("--tokens", type=int, default=24_576, help="tokens a step, second stage")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--small", action="store_true", help="a toy language side, for tests")
+    parser.add_argument("--random", action="store_true", help="random language side, for tests")
+    parser.add_argument("--evaluate", type=float, default=0, help="then evaluate, for so long")
+    parser.add_argument("--exam", type=int, default=40, help="held-out pages of each type size")
+    args = parser.parse_args()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    args.out.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    tokenizer = read_tokenizer(args.data)
+    passages, held_out = pages.load_passages(args.data / "corpus.jsonl.gz")
+    pool = Pool(passages, tokenizer, workers=args.workers, slots=args.slots, seed=args.seed)
+    examiner = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
+    exam = examiner.submit(draw_exam, held_out, tokenizer, args.exam) if args.evaluate else None
+    pool.prefer(GLYPH_WEIGHTS if args.stage == "glyphs" else LANGUAGE_WEIGHTS)
+    torch.manual_seed(args.seed)
+    torch.set_float32_matmul_precision("high")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    reader = Reader(small=args.small)
+    if args.stage == "language":
+        if not (args.small or args.random):
+            reader.load_language(load_language(sorted(args.data.glob("lm-*.npz"))))
+        reader.adapt()
+    if args.resume:
+        resume(reader, args.resume)
+    reader.to(device)
+    if args.stage == "language" and device.type == "cuda":
+        for name, parameter in reader.named_parameters():
+            if not parameter.requires_grad and "text_model" in name:
+                parameter.data = parameter.data.bfloat16()
+        reader.host.tie_weights()
+    while pool.drawn() < args.workers * 40 and time.monotonic() - begun < 60:
+        time.sleep(0.5)
+    print(f"ready after {time.monotonic() - begun:.0f} s, {pool.drawn()} pages", flush=True)
+    feed = Feed(pool.slots, device, Speaker(tokenizer))
+    (train_glyphs if args.stage == "glyphs" else train_language)(args, reader, feed, pool)
+    if not pool.alive():
+        print("a drawing process has ended early")
+    pool.close()
+    if device.type == "cuda":
+        print(f"at most {torch.cuda.max_memory_allocated() / 2**30:.0f} GiB of GPU memory")
+    if exam is not None and args.stage == "language":
+        figures = evaluate(reader, tokenizer, exam.result(), args.evaluate, needles=args.exam)
+        (args.out / "figures.json").write_text(json.dumps(figures))
+    examiner.shutdown()
+
+
+if __name__ == "__main__":
+    main()
