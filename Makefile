@@ -38,6 +38,7 @@ lint: .venv/dev.stamp
 bench: .venv/demo.stamp
 	$(BIN)/python benchmarks/conversations.py benchmarks/demo/conversation.jsonl > /dev/null
 	$(BIN)/python benchmarks/scale.py > /dev/null
+	$(BIN)/python benchmarks/identifiers.py
 
 torture: .venv/demo.stamp
 	$(BIN)/python benchmarks/torture.py --kills 2000

@@ -43,6 +43,7 @@ _UNITS = frozenset(
      "hundred", "thousand", "million", "billion", "trillion", "k", "m", "bn", "kb", "mb", "gb",
      "tb", "kib", "mib", "gib", "km", "kg", "ms", "cm", "mm", "mg", "ml", "kw", "kwh")
 )  # fmt: skip
+_MARKS_OF = ("Sc", "So")  # currency signs; №, ℃ …
 _DATE_JOINTS = frozenset(("of", "de"))
 # Letters that hardly ever follow a letter in words of European languages: pairs in fewer than 8
 # of the 37,000 words of DeepSeek-V3's vocabulary.
@@ -164,10 +165,7 @@ def _continues(last: _Token, token: _Token) -> bool:
     if _is_number(last.text):
         word = token.text.casefold()
         return (
-            _in_group(token.text)
-            or word in _UNITS
-            or _is_month(token.text)
-            or (word in _DATE_JOINTS)
+            _in_group(token.text) or word in _UNITS or _is_month(token.text) or word in _DATE_JOINTS
         )
     if last.text in _DATE_JOINTS:
         return _is_month(token.text)
@@ -209,7 +207,7 @@ def _in_group(text: str) -> bool:
         return False
     if text.isalpha():
         return text.isascii() and text != "I" and len(text) < 4
-    return any(c.isdigit() or c.isupper() or unicodedata.category(c) in "ScSo" for c in text)
+    return any(c.isdigit() or c.isupper() or unicodedata.category(c) in _MARKS_OF for c in text)
 
 
 def is_exact(word: str) -> bool:
