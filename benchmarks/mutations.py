@@ -90,7 +90,7 @@ MUTATIONS = (
     ),
     Mutation(
         "8 determinism: a pixel depends on the process's hash seed",
-        "renderers/page.py",
+        "renderers/sheet.py",
         "_TICK_PX = 2",
         "_TICK_PX = 1 + hash('tick') % 97 % 4",
         "tests/invariants/test_truth.py -k test_8_another",

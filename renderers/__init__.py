@@ -3,9 +3,12 @@
 geometry   page sizes, tiers' type sizes and pagination, as pure arithmetic
 fonts      which font draws which character
 content    turns as prose, code and pictures
-glyphs     words to pixels
+glyphs     words to pixels, by their fonts
+stamps     large ink to the pixels of a word
 typeset    text to lines
-page       lines to PNG pages: Renderer
+place      where the words of a line stand
+sheet      lines to one PNG page
+page       blocks to pages: Renderer
 
 Takes value types only; knows nothing of storage, hosts, tokens or aging.
 """
@@ -19,7 +22,8 @@ from sfumato.renderers.geometry import (
     ladder,
     paginate,
 )
-from sfumato.renderers.page import Box, Page, Renderer
+from sfumato.renderers.page import Renderer
+from sfumato.renderers.sheet import Box, Page
 
 __all__ = [
     "Block",

@@ -9,6 +9,7 @@ so that remembered text cannot reorder its neighbours. Knows nothing of fonts.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,6 +20,11 @@ _CLOSING = dict(
 )
 _OPENING = {close: opening for opening, close in _CLOSING.items()}
 _MOST_OPEN = 63
+
+# The blocks that hold all characters of right-to-left scripts.
+_MAY_TURN = re.compile(
+    "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 
 _STRONG = ("L", "R")
 _NEUTRAL = ("ON", "WS")
@@ -32,7 +38,9 @@ def turns_right(text: str) -> bool:
     >>> turns_right("abc"), turns_right("abc ש")
     (False, True)
     """
-    return not text.isascii() and any(_kind(c) in ("R", "AL", "AN") for c in text)
+    if text.isascii() or _MAY_TURN.search(text) is None:
+        return False
+    return any(_kind(c) in ("R", "AL", "AN") for c in text)
 
 
 def pieces(text: str) -> list[str]:

@@ -15,16 +15,24 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from PIL import Image, ImageDraw
 
 from sfumato.renderers.bidi import pieces, right_to_left, turns_right
 from sfumato.renderers.fonts import Face, FontSet, Run, clusters
 from sfumato.renderers.geometry import ASCENT_EM, DESCENT_EM
+from sfumato.renderers.stamps import (
+    SUPERSAMPLING,
+    Glyph,
+    Piece,
+    Stamp,
+    from_large,
+    side_by_side,
+)
 
-_SUPERSAMPLING = 4
 _SPACE_EM = 0.25
 _CACHED_WORDS = 200_000
 
@@ -36,6 +44,16 @@ UNMEASURED = 1 << 30
 # so that few of their words must be squeezed between the lines.
 _STACKED = re.compile("[\u0900-\u0dff\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff]")
 _STACKED_SCALE = 0.88
+# Ideographs and Hangul fill their whole square: at the size of Latin type their lines
+# would touch, and none could be read.
+_SQUARE = re.compile(
+    "[\u1100-\u11ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff01-\uffdc"
+    "\U0001b000-\U0001b2ff\U00020000-\U0003ffff]"
+)
+_SQUARE_SCALE = 0.9
+
+# Words are put together from names and signs, most of which occur in many words.
+_PIECE = re.compile(r"\w+|\W+")
 
 # Scripts whose characters look the same wherever they stand: their glyphs are
 # drawn once and set side by side, all others are shaped word by word.
@@ -44,29 +62,6 @@ _SIMPLE = re.compile(
     "\u2010-\u2027\u2030-\u205e\u2070-\u20cf\u2100-\u2bff\u3001-\u3029\u3030-\u3098"
     "\u309b-\u9fff\uac00-\ud7a3\uff01-\uff60]"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """A word's pixels, ``left_px`` right of the pen and ``top_px`` below the line's top."""
-
-    mask: Image.Image | None
-    left_px: int
-    top_px: int
-    advance_px: int
-
-
-@dataclass(frozen=True, slots=True)
-class Glyph:
-    """A character at _SUPERSAMPLING times its size: all lengths in large pixels.
-
-    ``left`` counts from the pen, ``top`` from the top of the paper.
-    """
-
-    advance: float
-    left: int
-    top: int
-    mask: Image.Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +90,18 @@ class Letters:
         self._type_px = type_px
         self._pitch_px = pitch_px
         self._lock = threading.RLock()
-        self._stamps: dict[tuple[str, Face, bool], Stamp] = {}
-        self._glyphs: dict[Face, _Glyphs] = {
-            "prose": _Glyphs(self, "prose"),
-            "bold": _Glyphs(self, "bold"),
-            "mono": _Glyphs(self, "mono"),
+        self._stamps: dict[tuple[Face, bool], _Stamps] = {
+            (face, rtl): _Stamps(self, face, rtl=rtl)
+            for face in ("prose", "bold", "mono")
+            for rtl in (False, True)
         }
-        ascent, descent = math.ceil(type_px * ASCENT_EM), math.ceil(type_px * DESCENT_EM)
-        self._baseline_px = ascent + max(0, pitch_px - ascent - descent) // 2
+        self._pieces: dict[Face, _Pieces] = {
+            "prose": _Pieces(self, "prose"),
+            "bold": _Pieces(self, "bold"),
+            "mono": _Pieces(self, "mono"),
+        }
+        spare = max(0.0, pitch_px - type_px * (ASCENT_EM + DESCENT_EM))
+        self._baseline_px = round(type_px * ASCENT_EM + spare / 2)
         self.space_px = max(2, round(type_px * _SPACE_EM))
         self.cell_px = self.length("0", "mono")
 
@@ -112,12 +111,8 @@ class Letters:
             return UNMEASURED
         if turns_right(text):
             # Wherever its line cuts it, its pieces take no more room than the whole.
-            return sum(self._whole(piece, face) for piece in pieces(text))
-        return self._whole(text, face)
-
-    def _whole(self, text: str, face: Face) -> int:
-        # A quarter of a pixel of overhang vanishes in the space or side bearing.
-        return max(1, math.ceil(self.length(text, face) - 0.25))
+            return sum(_whole(self.length(piece, face)) for piece in pieces(text))
+        return _whole(self.length(text, face))
 
     def units(self, text: str, face: Face) -> Iterator[str]:
         """The smallest pieces that may stand on different lines."""
@@ -131,23 +126,30 @@ class Letters:
                 for run in self._fonts.runs(cluster, face):
                     yield run.text
 
-    def stamp(self, text: str, face: Face, *, rtl: bool = False) -> Stamp:
-        """A word's pixels, from the cache or drawn now. ``rtl`` runs to the left."""
-        found = self._stamps.get((text, face, rtl))
-        if found is None:
-            with self._lock:
-                if len(self._stamps) >= _CACHED_WORDS:
-                    self._stamps.clear()
-                found = self._stamps[text, face, rtl] = self._draw(text, face, rtl)
-        return found
+    def stamps(self, face: Face, *, rtl: bool = False) -> Mapping[str, Stamp]:
+        """Every word's pixels, from the cache or drawn now. ``rtl`` runs to the left."""
+        return self._stamps[face, rtl]
+
+    def draw(self, text: str, face: Face, *, rtl: bool) -> Stamp:
+        """A word's pixels, drawn now."""
+        # What runs to the left may be mirrored, and its characters change places.
+        parts = None if rtl else self._pieces[face].of(text)
+        if parts:
+            found = side_by_side(parts, _whole(_width(parts)), self._pitch_px)
+            if found is not None:
+                return found
+        advance = self.measure(text, face)
+        with self._lock:
+            large, pen = self._large(text, face, advance, parts, rtl=rtl)
+        return from_large(large, pen, advance, self._pitch_px)
 
     def length(self, text: str, face: Face) -> float:
         """Advance of a word in (fractional) pixels."""
-        glyphs = self._glyphs[face].of(text)
-        if glyphs is not None:
-            return sum(glyph.advance for glyph in glyphs) / _SUPERSAMPLING
+        parts = self._pieces[face].of(text)
+        if parts is not None:
+            return _width(parts)
         rtl = right_to_left(text)
-        return self._ink(self._runs(text, face, rtl), self._size(text), rtl).end / _SUPERSAMPLING
+        return self._ink(self._runs(text, face, rtl), self._size(text), rtl).end / SUPERSAMPLING
 
     def glyph(self, character: str, face: Face) -> Glyph | None:
         """A character's large glyph, or None where it must be shaped with its word."""
@@ -156,8 +158,8 @@ class Letters:
         (run,) = self._fonts.runs(character, face)
         if run.shown != character:
             return None
-        step = _SUPERSAMPLING
-        size = self._type_px * step
+        step = SUPERSAMPLING
+        size = self._size(character)
         with self._lock:
             advance = self._fonts.load(run.font, size).getlength(character)
             large, pen = self._shaped([run], size, math.ceil(advance / step), rtl=False)
@@ -169,8 +171,10 @@ class Letters:
 
     def _size(self, text: str) -> float:
         """The size a word is drawn at, in large pixels."""
-        size = self._type_px * _SUPERSAMPLING
-        return size * _STACKED_SCALE if _STACKED.search(text) else size
+        size = self._type_px * SUPERSAMPLING
+        if _STACKED.search(text):
+            return size * _STACKED_SCALE
+        return size * _SQUARE_SCALE if _SQUARE.search(text) else size
 
     def _ink(self, runs: Sequence[Run], size: float, rtl: bool) -> _Ink:
         """The reach of runs drawn at ``size``, measured before drawing."""
@@ -187,36 +191,21 @@ class Letters:
                 pen += font.getlength(run.shown, direction=direction)
         return _Ink(start, max(pen, end), above, below)
 
-    def _draw(self, text: str, face: Face, rtl: bool) -> Stamp:
-        """Draw a word large, fit it between its neighbours' lines, average it down."""
-        advance = self.measure(text, face)
-        large, pen = self._large(text, face, advance, rtl)
-        box = large.getbbox()
-        if box is None:
-            return Stamp(None, 0, 0, advance)
-        step, tallest = _SUPERSAMPLING, self._pitch_px * _SUPERSAMPLING
-        ink = large.crop(box)
-        if ink.height > tallest:
-            # Tall letters and deep ones in one word: squeezed, but whole and as wide.
-            ink = ink.resize((ink.width, tallest), Image.Resampling.BOX)
-        # The line is the middle third of the paper; ink beyond it moves inside.
-        top = min(max(box[1] - (large.height - tallest) // 2, 0), tallest - ink.height)
-        left, first = (box[0] - pen) // step, top // step
-        width = -(-(box[2] - pen - left * step) // step)
-        height = -(-(top + ink.height) // step) - first
-        mask = Image.new("L", (width * step, height * step), 0)
-        mask.paste(ink, (box[0] - pen - left * step, top - first * step))
-        return Stamp(mask.reduce(step), left, first, advance)
-
-    def _large(self, text: str, face: Face, advance: int, rtl: bool) -> tuple[Image.Image, int]:
+    def _large(
+        self,
+        text: str,
+        face: Face,
+        advance: int,
+        parts: Sequence[Piece] | None,
+        *,
+        rtl: bool,
+    ) -> tuple[Image.Image, int]:
         """The word large in the middle of its paper, and where the pen started."""
-        # What runs to the left may be mirrored, and its characters change places.
-        glyphs = None if rtl else self._glyphs[face].of(text)
-        if glyphs is None:
+        if parts is None:
             return self._shaped(self._runs(text, face, rtl), self._size(text), advance, rtl=rtl)
         large, margin, _ = self._paper(advance)
         pen = float(margin)
-        for glyph in glyphs:
+        for glyph in (glyph for part in parts for glyph in part.glyphs):
             large.paste(255, (round(pen) + glyph.left, glyph.top), glyph.mask)
             pen += glyph.advance
         return large, margin
@@ -233,7 +222,12 @@ class Letters:
         for run in runs:
             font = self._fonts.load(run.font, size)
             draw.text(
-                (pen, baseline), run.shown, font=font, fill=255, anchor="ls", direction=direction
+                (pen, baseline),
+                run.shown,
+                font=font,
+                fill=255,
+                anchor="ls",
+                direction=direction,
             )
             pen += font.getlength(run.shown, direction=direction)
         return large, margin
@@ -244,12 +238,12 @@ class Letters:
         Room for all ``ink`` is left above and below the line: a line's height,
         and more for higher stacks of marks.
         """
-        line = self._pitch_px * _SUPERSAMPLING
+        line = self._pitch_px * SUPERSAMPLING
         reach = line if ink is None else max(line, math.ceil(max(ink.above, ink.below)) + 1)
-        margin = math.ceil(self._type_px) * _SUPERSAMPLING
-        width = (advance + 1) * _SUPERSAMPLING + 2 * margin
+        margin = math.ceil(self._type_px) * SUPERSAMPLING
+        width = (advance + 1) * SUPERSAMPLING + 2 * margin
         paper = Image.new("L", (width, line + 2 * reach), 0)
-        return paper, margin, reach + self._baseline_px * _SUPERSAMPLING
+        return paper, margin, reach + self._baseline_px * SUPERSAMPLING
 
     def _runs(self, text: str, face: Face, rtl: bool) -> list[Run]:
         """Runs in the order in which they are seen."""
@@ -257,28 +251,66 @@ class Letters:
         return runs[::-1] if rtl else runs
 
 
+def _width(parts: Sequence[Piece]) -> float:
+    return sum([part.advance for part in parts]) / SUPERSAMPLING
+
+
+def _whole(length_px: float) -> int:
+    # A quarter of a pixel of overhang vanishes in the space or side bearing.
+    return max(1, math.ceil(length_px - 0.25))
+
+
 def _direction(rtl: bool) -> str:
     return "rtl" if rtl else "ltr"
 
 
-class _Glyphs(dict[str, "Glyph | None"]):
-    """Large glyphs of one face, drawn when first asked for."""
+class _Stamps(dict[str, Stamp]):
+    """Words of one face and direction, drawn when first asked for."""
+
+    def __init__(self, letters: Letters, face: Face, *, rtl: bool) -> None:
+        super().__init__()
+        self._letters = letters
+        self._face: Face = face
+        self._rtl = rtl
+
+    def __missing__(self, word: str) -> Stamp:
+        stamp = self._letters.draw(word, self._face, rtl=self._rtl)
+        if len(self) >= _CACHED_WORDS:
+            self.clear()
+        self[word] = stamp
+        return stamp
+
+
+class _Pieces(dict[str, "Piece | None"]):
+    """Pieces of one face, put together from large glyphs when first asked for."""
 
     def __init__(self, letters: Letters, face: Face) -> None:
         super().__init__()
         self._letters = letters
         self._face: Face = face
+        self._glyphs: dict[str, Glyph | None] = {}
 
-    def __missing__(self, character: str) -> Glyph | None:
-        glyph = self[character] = self._letters.glyph(character, self._face)
-        return glyph
+    def of(self, word: str) -> list[Piece] | None:
+        """A word's pieces, or None where the word must be shaped as a whole."""
+        found: list[Piece] = []
+        for text in cast("list[str]", _PIECE.findall(word)):
+            piece = self[text]
+            if piece is None:
+                return None
+            found.append(piece)
+        return found
 
-    def of(self, word: str) -> list[Glyph] | None:
-        """A word's glyphs, or None where the word must be shaped as a whole."""
+    def __missing__(self, text: str) -> Piece | None:
+        if len(self) >= _CACHED_WORDS:
+            self.clear()
         found: list[Glyph] = []
-        for character in word:
-            glyph = self[character]
+        for character in text:
+            if character not in self._glyphs:
+                self._glyphs[character] = self._letters.glyph(character, self._face)
+            glyph = self._glyphs[character]
             if glyph is None:
+                self[text] = None
                 return None
             found.append(glyph)
-        return found
+        piece = self[text] = Piece(found)
+        return piece

@@ -16,62 +16,27 @@ import threading
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from io import BytesIO
-from typing import Literal
+from typing import TypeAlias
 
 import PIL
-from PIL import Image, ImageDraw, features
+from PIL import features
 
-from sfumato.renderers import bidi
 from sfumato.renderers.content import PictureRoom, paragraphs
 from sfumato.renderers.fonts import FontSet
 from sfumato.renderers.geometry import Block, PagePlan, Style, paginate
-from sfumato.renderers.glyphs import Letters, Stamp
-from sfumato.renderers.typeset import CONTINUATION, Line, Typesetter
-from sfumato.turn import Turn, encode
+from sfumato.renderers.glyphs import Letters
+from sfumato.renderers.place import Placing
+from sfumato.renderers.sheet import PNG, Page, Sheet
+from sfumato.renderers.typeset import Line, Typesetter
+from sfumato.turn import Text, Turn, encode
 
 # Raised whenever the same input would be drawn otherwise than before.
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 
-# 16 greys: a third smaller and faster than 256, and text needs no more.
-_GREYS = [17 * grey for grey in range(16)]
-_TO_GREY = [(value * 15 + 127) // 255 for value in range(256)]
-_PNG = {"bits": 4, "compress_level": 6}
-
-_TICK_PX = 2
-_RULE_GREY = 170
+_Key: TypeAlias = tuple[bytes, tuple[float, int, int, int], int, bool]
 
 _COUNTED_BLOCKS = 200_000
 _KEPT_BLOCKS = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Ink pasted on a page: ``text`` of a turn, or something of ours.
-
-    ``x1`` and ``y1`` are exclusive. ``text`` is the source text, also where its
-    code point is drawn. Boxes stand in reading order.
-    """
-
-    kind: Literal["text", "lead", "sign", "bar", "picture"]
-    text: str
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A drawn page. ``boxes`` is filled only on request."""
-
-    png: bytes
-    width_px: int
-    height_px: int
-    first: int
-    last: int
-    boxes: tuple[Box, ...] = ()
 
 
 class Renderer:
@@ -84,8 +49,8 @@ class Renderer:
     def __init__(self) -> None:
         self._fonts = FontSet()
         self._setters: dict[tuple[float, int], tuple[Letters, Typesetter]] = {}
-        self._counts: dict[bytes, int] = {}
-        self._kept: OrderedDict[bytes, list[Line]] = OrderedDict()
+        self._counts: dict[_Key, int] = {}
+        self._kept: OrderedDict[_Key, list[Line]] = OrderedDict()
         self._lock = threading.Lock()
         self.fingerprint = _fingerprint(self._fonts)
 
@@ -114,15 +79,16 @@ class Renderer:
         lines = [line for found in per_block for line in found]
         dates = [block for block, found in zip(blocks, per_block, strict=True) for _ in found]
         letters, setter = self._setter(style)
+        placing = Placing(letters, setter)
         pages: list[Page] = []
         for plan in plans:
-            sheet = _Sheet(plan, style, letters, setter)
+            sheet = Sheet(plan, style, letters, placing)
             sheet.bar(_bar_texts(plan, dates[plan.start : plan.stop], lines[plan.start]))
             sheet.columns(lines[plan.start : plan.stop])
             pages.append(sheet.page(boxes))
         return pages
 
-    def _set(self, block: Block, style: Style, key: bytes) -> list[Line]:
+    def _set(self, block: Block, style: Style, key: _Key) -> list[Line]:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -148,213 +114,6 @@ class Renderer:
             return self._setters[key]
 
 
-class _Sheet:
-    """One page being drawn."""
-
-    def __init__(self, plan: PagePlan, style: Style, letters: Letters, setter: Typesetter) -> None:
-        self._plan, self._style = plan, style
-        self._letters, self._setter = letters, setter
-        self._image = Image.new("L", (plan.width_px, plan.height_px), 255)
-        self._draw = ImageDraw.Draw(self._image)
-        self._boxes: list[Box] = []
-
-    def bar(self, texts: Sequence[str]) -> None:
-        """The page's own line, the longest of ``texts`` that fits."""
-        style, letters = self._style, self._letters
-        self._draw.rectangle((0, 0, self._plan.width_px - 1, style.bar_px - 2), fill=0)
-        left = style.margin_px + style.flush_px
-        room = self._plan.width_px - left - style.margin_px
-        for text in texts:
-            words = text.split()
-            needed = sum(letters.measure(word, "bold") + letters.space_px for word in words)
-            if needed - letters.space_px <= room or text == texts[-1]:
-                for word in words:
-                    stamp = letters.stamp(word, "bold")
-                    self._paste(stamp, left, 1, "bar", word, ink=255)
-                    left += stamp.advance_px + letters.space_px
-                return
-
-    def columns(self, lines: Sequence[Line]) -> None:
-        """The text, column by column."""
-        style, plan = self._style, self._plan
-        stride = style.column_px + style.gutter_px
-        for column in range(plan.columns):
-            left = style.margin_px + column * stride
-            if column:
-                x = left - style.margin_px
-                self._draw.line((x, style.bar_px, x, plan.height_px - 1), fill=_RULE_GREY)
-            for row, line in enumerate(lines[column * plan.rows : (column + 1) * plan.rows]):
-                self._line(line, left, style.bar_px + row * style.pitch_px)
-
-    def page(self, boxes: bool) -> Page:
-        """The finished page."""
-        plan = self._plan
-        grey = self._image.point(_TO_GREY)
-        grey.putpalette([value for value in _GREYS for _ in range(3)])
-        out = BytesIO()
-        grey.save(out, "PNG", **_PNG)
-        found = tuple(self._boxes) if boxes else ()
-        return Page(out.getvalue(), plan.width_px, plan.height_px, plan.first, plan.last, found)
-
-    def _line(self, line: Line, left: int, top: int) -> None:
-        style = self._style
-        start = left + (style.flush_px if line.flush else style.hang_px) + line.indent_px
-        if line.flush:
-            self._draw.rectangle((left, top, left + _TICK_PX - 1, top + style.pitch_px - 1), fill=0)
-        if line.continued:
-            mark = self._letters.stamp(CONTINUATION, "prose")
-            self._paste(mark, start, top, "sign", CONTINUATION)
-            start += self._setter.mark_px
-        if line.kind == "picture":
-            self._picture(line, start, top)
-        elif line.kind == "code":
-            self._code(line, start, top)
-        else:
-            self._prose(line, start, top)
-
-    def _prose(self, line: Line, start: int, top: int) -> None:
-        pen = start
-        space = self._letters.space_px
-        for index, word in enumerate(line.lead):
-            stamp = self._letters.stamp(word, "bold")
-            pen += space if index else 0
-            self._paste(stamp, pen, top, "lead", word)
-            pen += stamp.advance_px
-        if line.lead and line.words and len(line.lead) not in line.tight:
-            pen += space
-        if line.rtl or any(map(bidi.turns_right, line.words)):
-            self._both_ways(line, pen, top)
-            return
-        for index, word in enumerate(line.words):
-            stamp = self._letters.stamp(word, "prose")
-            if index and len(line.lead) + index not in line.tight:
-                pen += space
-            self._paste(stamp, pen, top, "text", word)
-            pen += stamp.advance_px
-
-    def _both_ways(self, line: Line, start: int, top: int) -> None:
-        """Words of a line in which right-to-left letters occur, where they are seen."""
-        room = self._right_of(start) - start
-        segments = _segments(line)
-        if self._least(segments) > room:
-            # Clusters of foreign marks may be wider cut than whole.
-            segments = _uncut(segments)
-        gaps = sum(segment.text == " " for segment in segments)
-        # Pieces of words are rounded up one by one: spaces make room for them.
-        spare = room - self._least(segments)
-        space = min(self._letters.space_px, 1 + max(0, spare) // gaps) if gaps else 0
-        places: dict[int, int] = {}
-        pen = start
-        for index in bidi.order([segment.level for segment in segments]):
-            places[index] = pen
-            pen += space if segments[index].text == " " else self._stamp(segments[index]).advance_px
-        for index, segment in enumerate(segments):
-            if segment.text != " ":
-                self._paste(self._stamp(segment), places[index], top, "text", segment.text)
-
-    def _least(self, segments: Sequence[_Segment]) -> int:
-        """The least room they take."""
-        return sum(1 if s.text == " " else self._stamp(s).advance_px for s in segments)
-
-    def _stamp(self, segment: _Segment) -> Stamp:
-        return self._letters.stamp(segment.text, "prose", rtl=segment.level % 2 == 1)
-
-    def _right_of(self, x: int) -> int:
-        """Where the column ends in which ``x`` lies."""
-        margin, width = self._style.margin_px, self._style.column_px
-        stride = width + self._style.gutter_px
-        return margin + (x - margin) // stride * stride + width
-
-    def _code(self, line: Line, start: int, top: int) -> None:
-        cell = self._letters.cell_px
-        for column, word in self._setter.cells(line.words[0]):
-            stamp = self._letters.stamp(word, "mono", rtl=bidi.right_to_left(word))
-            self._paste(stamp, start + round(column * cell), top, "text", word)
-
-    def _picture(self, line: Line, start: int, top: int) -> None:
-        picture, pitch = line.picture, self._style.pitch_px
-        if picture is None:
-            return
-        strip = slice(
-            line.strip * pitch * picture.width_px, (line.strip + 1) * pitch * picture.width_px
-        )
-        pixels = Image.frombytes("L", (picture.width_px, pitch), picture.pixels[strip])
-        self._image.paste(pixels, (start, top))
-        right, bottom = start + picture.width_px - 1, top + pitch - 1
-        edges = [(start, top, start, bottom), (right, top, right, bottom)]
-        if line.strip == 0:
-            edges.append((start, top, right, top))
-        if (line.strip + 1) * pitch == picture.height_px:
-            edges.append((start, bottom, right, bottom))
-        for edge in edges:
-            self._draw.line(edge, fill=_RULE_GREY)
-        self._boxes.append(Box("picture", "", start, top, start + picture.width_px, top + pitch))
-
-    def _paste(
-        self,
-        stamp: Stamp,
-        pen: int,
-        top: int,
-        kind: Literal["text", "lead", "sign", "bar"],
-        text: str,
-        ink: int = 0,
-    ) -> None:
-        if stamp.mask is None:
-            return
-        x, y = pen + stamp.left_px, top + stamp.top_px
-        self._image.paste(ink, (x, y), stamp.mask)
-        width, height = stamp.mask.size
-        self._boxes.append(Box(kind, text, x, y, x + width, y + height))
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A space, a word, or the piece of a word that runs in one direction.
-
-    ``word`` is the index of the word; a space has that of the word after it.
-    """
-
-    text: str
-    level: int
-    word: int
-
-
-def _segments(line: Line) -> list[_Segment]:
-    """A line's words and spaces, cut where the direction may change, in reading order.
-
-    Words with right-to-left letters are cut as they were measured.
-    """
-    pieces: list[tuple[int, str]] = []
-    for index, word in enumerate(line.words):
-        if index and len(line.lead) + index not in line.tight:
-            pieces.append((index, " "))
-        parts = bidi.pieces(word) if bidi.turns_right(word) else [word]
-        pieces += [(index, part) for part in parts]
-    levels = bidi.levels("".join(piece for _, piece in pieces), rtl=line.rtl)
-    found: list[_Segment] = []
-    start = 0
-    for index, piece in pieces:
-        at, end = start, start + len(piece)
-        for place in range(start + 1, end + 1):
-            if place == end or levels[place] != levels[at]:
-                found.append(_Segment(piece[at - start : place - start], levels[at], index))
-                at = place
-        start = end
-    return found
-
-
-def _uncut(segments: Sequence[_Segment]) -> list[_Segment]:
-    """Each word in one piece again, running as its beginning does."""
-    found: list[_Segment] = []
-    for segment in segments:
-        last = found[-1] if found else None
-        if last is None or " " in (segment.text, last.text) or last.word != segment.word:
-            found.append(segment)
-        else:
-            found[-1] = replace(last, text=last.text + segment.text)
-    return found
-
-
 def _bar_texts(plan: PagePlan, blocks: Sequence[Block], first: Line) -> list[str]:
     """The page's own line, from the most telling to the shortest."""
     marks = f"#{plan.first}" if plan.first == plan.last else f"#{plan.first}–#{plan.last}"
@@ -369,15 +128,22 @@ def _bar_texts(plan: PagePlan, blocks: Sequence[Block], first: Line) -> list[str
     return texts
 
 
-def _key(block: Block, style: Style) -> bytes:
-    """What a block's lines depend on, hashed."""
+def _key(block: Block, style: Style) -> _Key:
+    """What a block's lines depend on: all of the block, hashed, and some of the style."""
     time = block.time.isoformat() if block.show_time and block.time is not None else ""
-    about = (block.mark, block.role, block.name, time, block.note)
-    room = (style.type_px, style.pitch_px, style.column_px, style.thumbnail_px, style.rows)
-    whole = hashlib.blake2b(repr((about, room)).encode("utf-8", "backslashreplace"), digest_size=16)
-    if block.note is None:
-        whole.update(encode(Turn("user", block.parts)))
-    return whole.digest()
+    about = repr((block.mark, block.role, block.name, time, block.note))
+    whole = hashlib.blake2b(about.encode("utf-8", "backslashreplace"), digest_size=16)
+    for part in () if block.note is not None else block.parts:
+        if isinstance(part, Text):
+            text = part.text.encode("utf-8", "surrogatepass")
+            whole.update(b"text %d " % len(text))
+            whole.update(text)
+        else:
+            other = encode(Turn("user", (part,)))
+            whole.update(b"part %d " % len(other))
+            whole.update(other)
+    room = (style.type_px, style.pitch_px, style.column_px, style.rows)
+    return whole.digest(), room, style.thumbnail_px, style.running
 
 
 def _fingerprint(fonts: FontSet) -> str:
@@ -389,7 +155,7 @@ def _fingerprint(fonts: FontSet) -> str:
         PIL.__version__,
         versions,
         unicodedata.unidata_version,
-        sorted(_PNG.items()),
+        sorted(PNG.items()),
         fonts.identity,
     )
     return hashlib.sha256(repr(about).encode()).hexdigest()[:32]

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from sfumato.renderers.bidi import right_to_left, turns_right
 from sfumato.renderers.content import Paragraph, Picture
@@ -19,6 +18,11 @@ from sfumato.renderers.geometry import Style
 from sfumato.renderers.glyphs import Letters
 
 CONTINUATION = "↪"
+# In running text: where a line ended, followed by the spaces that the next begins with,
+# where more than one space stands, and how often the sign before it does.
+BREAK = "↵"
+SPACES = "␣"
+TIMES = "×"
 
 _TAB_CELLS = 4
 _CACHED_WORDS = 200_000
@@ -62,14 +66,17 @@ _JOINED = "\u0590-\u08ff\u0900-\u0dff\u0e00-\u109f\u1780-\u17ff"
 _CODE_PIECE = re.compile(f"[{_JOINED}]+|[^{_JOINED}]+")
 _IS_JOINED = re.compile(f"[{_JOINED}]")
 _LONGEST_JOINED = 12
+_CODE_WORD = re.compile(" +|[^ ]+")
+# A rule across the page, such as of hyphens: nobody counts them.
+_RULE = re.compile(r"([!-/:-@\[-`{-~])\1{8,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a column.
 
     ``flush`` lines start a turn: at the left, with a tick. ``lead`` is bold.
-    ``tight`` are indexes of words that follow the word before without a space.
+    ``tight`` are indexes of words that follow the word before without a space,
+    counted from the first of the lead; ``signs`` those of words that are ours, bold.
     ``continued`` lines start inside a word or a line of code. Code is one
     "word" with its spaces. ``rtl`` lines are of a paragraph that runs from right to
     left; ``indent_px`` moves a line in. A picture's line is its strip number ``strip``.
@@ -80,6 +87,7 @@ class Line:
     lead: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     tight: frozenset[int] = frozenset()
+    signs: frozenset[int] = frozenset()
     continued: bool = False
     rtl: bool = False
     indent_px: int = 0
@@ -92,24 +100,23 @@ class Typesetter:
 
     def __init__(self, letters: Letters) -> None:
         self._letters = letters
-        self._atoms: dict[tuple[str, Face], int] = {}
         self.mark_px = letters.measure(CONTINUATION, "prose") + 1
-        self._widths: dict[Face, _Widths] = {
-            "prose": _Widths(letters, "prose"),
-            "bold": _Widths(letters, "bold"),
-            "mono": _Widths(letters, "mono"),
-        }
+        faces: tuple[Face, ...] = ("prose", "bold", "mono")
+        self._widths: dict[Face, _Widths] = {face: _Widths(letters, face) for face in faces}
+        # Of pieces between which a line may end.
+        self.atom_widths = {face: _Widths(letters, face, breaking=False) for face in faces}
 
     def set(self, paragraphs: Sequence[Paragraph], style: Style) -> list[Line]:
         """The lines of one turn. The first is flush, all others hang."""
         room = style.column_px - style.hang_px
         lines: list[Line] = []
-        for paragraph in paragraphs:
-            if paragraph.kind == "prose":
+        for group in _groups(paragraphs) if style.running else ([each] for each in paragraphs):
+            paragraph = group[0]
+            if len(group) > 1 or paragraph.kind == "prose":
                 indent = self._indent(paragraph, room) if lines else 0
                 first = room - indent if lines else style.column_px - style.flush_px
-                lines += self._prose(paragraph, first, room - indent, indent)
-            elif paragraph.kind == "code":
+                lines += self._prose(group, first, room - indent, indent)
+            elif paragraph.kind in ("code", "table"):
                 lines += self._code(paragraph.text, room)
             elif paragraph.picture is not None:
                 strips = paragraph.picture.height_px // style.pitch_px
@@ -117,23 +124,17 @@ class Typesetter:
                     Line("picture", picture=paragraph.picture, strip=strip)
                     for strip in range(strips)
                 ]
-        lines[0] = replace(lines[0], flush=True)
+        lines[0] = lines[0]._replace(flush=True)
         return lines
-
-    def atom_width(self, atom: str, face: Face) -> int:
-        """measure, remembered, for pieces between which a line may end."""
-        found = self._atoms.get((atom, face))
-        if found is None:
-            if len(self._atoms) >= _CACHED_WORDS:
-                self._atoms.clear()
-            found = self._atoms[atom, face] = self._letters.measure(atom, face)
-        return found
 
     def cells(self, text: str) -> Iterator[tuple[int, str]]:
         """(column, word) of a line of code; columns are ``cell_px`` wide."""
         if text.isascii() and text.isprintable():
-            for found in re.finditer("[^ ]+", text):
-                yield found.start(), found[0]
+            column = 0
+            for word in text.split(" "):
+                if word:
+                    yield column, word
+                column += len(word) + 1
             return
         column = 0
         for unit in self._code_units(text):
@@ -156,24 +157,38 @@ class Typesetter:
         """How far a paragraph that begins with spaces is moved in, in pixels."""
         return min(paragraph.indent * self._letters.space_px, room // _LARGEST_INDENT)
 
-    def _prose(self, paragraph: Paragraph, first: int, room: int, indent: int) -> list[Line]:
-        """Lead and words, broken into lines; ``first`` is the first line's room."""
-        rtl = right_to_left(paragraph.text)
+    def _prose(self, group: Sequence[Paragraph], first: int, room: int, indent: int) -> list[Line]:
+        """Lead and words, broken into lines; ``first`` is the first line's room.
+
+        More than one paragraph makes running text.
+        """
+        rtl = right_to_left(group[0].text)
         filling = _Filling(
             self, self._letters, self._widths, first, room, rtl=rtl, indent_px=indent
         )
-        if paragraph.lead:
-            filling.add(_words(paragraph.lead), "bold")
-        filling.add(_words(paragraph.text), "prose")
+        if group[0].lead:
+            filling.add(_words(group[0].lead), "bold")
+        begun = False
+        for paragraph in group:
+            if paragraph.kind == "code":
+                _run_on(filling, paragraph.text, first=not begun)
+            else:
+                if begun:
+                    filling.sign(f"{BREAK}{paragraph.indent or ''}")
+                filling.add(_words(paragraph.text), "prose")
+            begun = begun or paragraph.kind == "code" or bool(paragraph.text)
         return filling.finish()
 
     def _code(self, text: str, room: int) -> list[Line]:
         """One line of code, its tabs expanded, wrapped where it is too long."""
         text = text.expandtabs(_TAB_CELLS)
         most = max(1, int(room / self._letters.cell_px))
-        if text.isascii() and text.isprintable() and len(text) <= most:
+        plain = text.isascii() and text.isprintable()
+        if plain and len(text) <= most:
             return [Line("code", words=(text,))]
         mark = math.ceil(self.mark_px / self._letters.cell_px)
+        if plain:
+            return list(_plain_code(text, most, max(1, most - mark)))
         lines: list[Line] = []
         piece: list[str] = []
         used = 0
@@ -220,6 +235,54 @@ class Typesetter:
             at, first = end, room
 
 
+def _plain_code(text: str, first: int, rest: int) -> Iterator[Line]:
+    """A line of code too long, of characters that all take one cell."""
+    at, most = 0, first
+    while len(text) - at > most:
+        cut = _cut(text[at : at + most])
+        yield Line("code", words=(text[at : at + cut],), continued=at > 0)
+        at, most = at + cut, rest
+    yield Line("code", words=(text[at:],), continued=at > 0)
+
+
+def _groups(paragraphs: Sequence[Paragraph]) -> Iterator[list[Paragraph]]:
+    """Paragraphs that run on after one another; all others on their own.
+
+    A lead of ours begins anew, and so does text that runs from right to left.
+    """
+    group: list[Paragraph] = []
+    for paragraph in paragraphs:
+        runs = paragraph.kind in ("prose", "code") and not turns_right(paragraph.text)
+        if group and (paragraph.lead or not runs):
+            yield group
+            group = []
+        if runs:
+            group.append(paragraph)
+        else:
+            yield [paragraph]
+    if group:
+        yield group
+
+
+def _run_on(filling: _Filling, text: str, *, first: bool) -> None:
+    """A line of code in running text, its white space exact."""
+    text = text.expandtabs(_TAB_CELLS)
+    code = text.lstrip(" ")
+    indent = len(text) - len(code)
+    if not first:
+        filling.sign(f"{BREAK}{indent or ''}")
+    elif indent:
+        filling.sign(f"{SPACES}{indent}")
+    for piece in cast("list[str]", _CODE_WORD.findall(code)):
+        if _RULE.fullmatch(piece):
+            filling.add([piece[0]], "prose")
+            filling.sign(f"{TIMES}{len(piece)}")
+        elif not piece.startswith(" "):
+            filling.add([piece], "prose")
+        elif len(piece) > 1:
+            filling.sign(f"{SPACES}{len(piece)}")
+
+
 def _cut(units: Sequence[str]) -> int:
     """How many of a full line's units stay: up to the last sign, if that is near the end."""
     nearest = max(1, math.ceil(len(units) * (1 - _GIVEN_UP)))
@@ -230,17 +293,21 @@ def _cut(units: Sequence[str]) -> int:
 
 
 class _Widths(dict[str, int]):
-    """Word widths of one face, measured when first asked for."""
+    """Word widths of one face, measured when first asked for.
 
-    def __init__(self, letters: Letters, face: Face) -> None:
+    If ``breaking``, words that may break anywhere are _BREAKABLE.
+    """
+
+    def __init__(self, letters: Letters, face: Face, *, breaking: bool = True) -> None:
         super().__init__()
         self._letters = letters
         self._face: Face = face
+        self._breaking = breaking and face != "mono"
 
     def __missing__(self, word: str) -> int:
         if len(self) >= _CACHED_WORDS:
             self.clear()
-        unspaced = self._face != "mono" and len(word) > 1 and _IS_UNSPACED.search(word)
+        unspaced = self._breaking and len(word) > 1 and _IS_UNSPACED.search(word)
         width = _BREAKABLE if unspaced else self._letters.measure(word, self._face)
         self[word] = width
         return width
@@ -288,6 +355,14 @@ class _Filling:
                 self._add_breaking(word, width, face)
                 target = self._lead if face == "bold" else self._words
 
+    def sign(self, text: str) -> None:
+        """Set a sign of ours close to the word before."""
+        width = self._widths["bold"][text]
+        if width > self._left:
+            self._close()
+        self._signs.add(len(self._lead) + len(self._words))
+        self._put(text, "prose", width, glued=True)
+
     def finish(self) -> list[Line]:
         """All lines; at least one."""
         if self._started or not self._lines:
@@ -296,10 +371,11 @@ class _Filling:
 
     def _add_breaking(self, word: str, width: int, face: Face) -> None:
         atoms = cast("list[str]", _ATOM.findall(word)) if width == _BREAKABLE else [word]
+        widths, space = self._setter.atom_widths[face], self._letters.space_px
         glued = False
         for atom in atoms:
-            width = self._setter.atom_width(atom, face)
-            gap = self._letters.space_px if self._started and not glued else 0
+            width = widths[atom]
+            gap = space if self._started and not glued else 0
             if gap + width <= self._left:
                 self._put(atom, face, gap + width, glued)
             elif width <= self._room:
@@ -335,6 +411,7 @@ class _Filling:
         self._lead: list[str] = []
         self._words: list[str] = []
         self._tight: set[int] = set()
+        self._signs: set[int] = set()
         self._started = self._continued = False
 
     def _close(self) -> None:
@@ -343,7 +420,8 @@ class _Filling:
                 "prose",
                 lead=tuple(self._lead),
                 words=tuple(self._words),
-                tight=frozenset(self._tight) if self._tight else _NONE_TIGHT,
+                tight=frozenset(self._tight) if self._tight else _NONE,
+                signs=frozenset(self._signs) if self._signs else _NONE,
                 continued=self._continued,
                 rtl=self._rtl,
                 indent_px=self._indent_px,
@@ -353,7 +431,7 @@ class _Filling:
         self._begin()
 
 
-_NONE_TIGHT: frozenset[int] = frozenset()
+_NONE: frozenset[int] = frozenset()
 
 
 def _words(text: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from bidi import get_display
 from hypothesis import given
@@ -42,3 +44,9 @@ def test_a_line_takes_the_direction_of_its_first_letter(text, rtl, turns):
 
 def test_directional_controls_order_nothing():
     assert levels("ab\u202ecd", rtl=False) == [0, 0, 0, 0, 0]
+
+
+def test_every_character_that_runs_to_the_left_is_found():
+    kinds = ("R", "AL", "AN")
+    for character in map(chr, range(0x110000)):
+        assert turns_right(character) == (unicodedata.bidirectional(character) in kinds)
