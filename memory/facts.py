@@ -93,7 +93,7 @@ class _Token:
 
 def _tokens(line: str) -> Iterator[_Token]:
     words = line.split()
-    if words and _ITEM.fullmatch(words[0]):
+    if len(words) > 1 and _ITEM.fullmatch(words[0]):
         words = words[1:]
     for word in words:
         if '"' in word[1:-1] and len(word) > _GROUP:

@@ -63,6 +63,10 @@ def test_the_numbers_of_a_list_are_no_exact_strings():
     assert exact_strings(turn("user", "1. Wash the rice.\n2) Wait.\n- Eat.")) == ()
 
 
+def test_a_number_alone_is_an_answer_and_no_list():
+    assert exact_strings(turn("user", "22.")) == ("22",)
+
+
 hard_lines = st.sampled_from(
     ["1 ", "A ", "a1,", '"a1",', "(", "[(", "a://", "年1", "may ", "1 of ", "* ", "x.", "1, ", "“"]
 )
@@ -149,7 +153,7 @@ prose = st.lists(st.sampled_from(["we", "met", "and", "then", "wrote", "it", "do
 
 @given(prose, codes, st.sampled_from(["", ".", ",", "?", "!", ";"]), prose)
 def test_a_code_of_capitals_and_digits_is_found_wherever_it_stands(before, code, sign, after):
-    text = " ".join([*before, code + sign, *after])
+    text = " ".join(["So", *before, code + sign, *after])
     assert code in exact_strings(turn("user", text))
 
 
