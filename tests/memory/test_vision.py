@@ -424,12 +424,13 @@ class TestSilentFailures:
         assert len(known.page_rules.canvases) == 1
         assert len({known.image_tokens(*size) for size in sizes}) == 1
 
-    def test_and_aging_means_more_text_on_a_page(self):
-        first, *older = tiers_for(host("gemma-3"), "dense", 8_000, Policy())
-        assert older
-        for tier in older:
-            assert (tier.style.width_px, tier.style.height_px) == (
-                first.style.width_px, first.style.height_px,
-            )  # fmt: skip
-        held = [tier.style.capacity for tier in (first, *older)]
-        assert held == sorted(set(held))
+    def test_and_smaller_type_means_more_text_on_a_page(self):
+        ladder = [
+            tier.style
+            for profile in ("legible", "dense")
+            for tier in tiers_for(host("gemma-3"), profile, 8_000, Policy())
+        ]
+        assert {(style.width_px, style.height_px) for style in ladder} == {(896, 896)}
+        held = [style.capacity for style in ladder]
+        assert held == sorted(held)
+        assert held[0] < held[-1]
