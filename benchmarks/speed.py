@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import gc
 import io
 import pstats
 import statistics
@@ -186,6 +187,8 @@ def measure(
         piece = sample.part(number * length, length)
         for name in programs:
             for heat in ("cold", "warm"):
+                # What the one before left behind is not cleared away in this one's time.
+                gc.collect()
                 started = time.process_time()
                 drawer = PROGRAMS[name]() if heat == "cold" else kept[name]
                 pngs = drawer(piece)
