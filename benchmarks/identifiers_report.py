@@ -45,8 +45,8 @@ def write(outcomes: Sequence[Outcome], planted: int, every: int) -> None:
         "eyes; else covered only by the turn's mark. Recall by mark was tried for each. Intervals "
         "are Wilson's, 95 %, each sighting taken on its own.",
         f"Known kinds, which the extractor's tests name: {kinds['known']}.",
-        "Held out, chosen before the extractor was worked on, but by then known to its author, so no "
-        f"blind test: {kinds['held out']}.",
+        "Held out, chosen before the extractor was worked on, but by then known to its author, so "
+        f"no blind test: {kinds['held out']}.",
         "## Conversation",
         _table(
             ["host", "tier", "kinds", "planted", "factsheet", "page", "mark only",
