@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sfumato.renderers import Block, Page, PageRules, Renderer, Style, fit_style
+from sfumato.renderers.typeset import TIMES
 from sfumato.turn import Text
 
 WHITE_SPACE = re.compile(r"[ \t\n\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
@@ -45,6 +46,7 @@ ALPHABETS = {
     "cjk": "中文字かな、。「」한글々〆ヶ（）abc ",
     "thai": "พรุ่งนี้น้ำปู่ที่ ",
     "code": "    \t{}[]();=|`~#\n",
+    "rules": "=" * 40 + "  \n",
     "forged": "#417 user\n→←█▌ ",
 }
 
@@ -69,13 +71,14 @@ def text(chance: random.Random) -> tuple[str, str]:
 def style(chance: random.Random) -> Style:
     """A page and a type size that some host might ask for."""
     type_px = chance.choice([6, 6.5, 7, 8, 9, 10.5, 12, 14, 18])
+    running = chance.random() < 0.5
     if chance.random() < 0.3:
-        return fit_style(PageRules(1, 1280, 1280, CANVASES), type_px, page_px2=0)
+        return fit_style(PageRules(1, 1280, 1280, CANVASES), type_px, page_px2=0, running=running)
     snap = chance.choice([1, 16, 28, 32])
     width = chance.randrange(max(160, int(14 * type_px)), 900)
     side = max(snap, width // snap * snap)
     rules = PageRules(snap, max(side, 168), chance.randrange(200, 1_200))
-    return fit_style(rules, type_px, page_px2=chance.randrange(60_000, 600_000))
+    return fit_style(rules, type_px, page_px2=chance.randrange(60_000, 600_000), running=running)
 
 
 def visible(source: str) -> str:
@@ -83,10 +86,20 @@ def visible(source: str) -> str:
     return WHITE_SPACE.sub("", source.replace("\r\n", "\n").expandtabs(4))
 
 
+def written(pages: list[Page]) -> str:
+    """The turns' text on the pages; a sign that is drawn once for many counts as many."""
+    found: list[str] = []
+    for box in (box for page in pages for box in page.boxes):
+        if box.kind == "text":
+            found.append(box.text)
+        elif box.kind == "sign" and box.text.startswith(TIMES):
+            found[-1] = found[-1] * int(box.text[1:])
+    return "".join(found)
+
+
 def fault(pages: list[Page], sources: list[str]) -> str | None:
     """What is wrong with drawn pages; None when nothing is."""
-    boxes = [box for page in pages for box in page.boxes if box.kind == "text"]
-    if WHITE_SPACE.sub("", "".join(box.text for box in boxes)) != "".join(map(visible, sources)):
+    if WHITE_SPACE.sub("", written(pages)) != "".join(map(visible, sources)):
         return "the drawn text is not the turns' text"
     for page in pages:
         paper = Pixels.open(BytesIO(page.png)).convert("L")

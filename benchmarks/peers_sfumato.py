@@ -50,12 +50,16 @@ class Sfumato:
         return 8
 
     def draw(self, sample: Sample, size_px: float) -> list[Drawn]:
-        style = fit_style(PAGES, size_px, page_px2=PAGES.max_width_px * PAGES.max_height_px)
+        style = fit_style(
+            PAGES, size_px, page_px2=PAGES.max_width_px * PAGES.max_height_px, running=True
+        )
         pages = self._renderer.draw(blocks(sample), style, boxes=True)
-        return [
-            Drawn(page.png, tuple(columns(page, style)), page.width_px * page.height_px)
-            for page in pages
-        ]
+        drawn: list[Drawn] = []
+        for page in pages:
+            found = columns(page, style)
+            rows = tuple(row for column in found for row in _rows(column, style))
+            drawn.append(Drawn(page.png, tuple(found), page.width_px * page.height_px, rows))
+        return drawn
 
     def dropped(self, sample: Sample, size_px: float) -> float:
         """Nothing that does not fit."""
@@ -76,3 +80,13 @@ def columns(page: Page, style: Style) -> list[Image.Image]:
         column.paste(255, (0, 0, style.margin_px + style.flush_px - 1, column.height))
         found.append(column)
     return found
+
+
+def _rows(column: Image.Image, style: Style) -> list[Image.Image]:
+    """A column's lines that hold ink, each alone."""
+    pitch = style.pitch_px
+    lines = [
+        column.crop((0, top, column.width, top + pitch))
+        for top in range(0, column.height - pitch + 1, pitch)
+    ]
+    return [line for line in lines if line.getextrema() != (255, 255)]

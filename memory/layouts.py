@@ -64,6 +64,11 @@ class Desk:
     profile: str
     policy: Policy
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the same turns would be drawn or listed otherwise."""
+        return f"{self.renderer.fingerprint} facts {EXTRACTOR_VERSION}"
+
     def layout_key(self, capacity: int) -> str:
         """Names the layout: host geometry, type sizes, counter, policy and capacity."""
         sizes = self.host.profiles.get(self.profile) if self.host.sees else None
@@ -129,7 +134,7 @@ class _Table:
         before, seen_epoch, fingerprint = read_state(row.state) if row else (Layout(), -1, "")
         version = row.version if row else 0
         self.layout = before
-        redrawn = bool(row) and fingerprint != desk.renderer.fingerprint
+        redrawn = bool(row) and fingerprint != desk.fingerprint
         if row and (seen_epoch != self.state.epoch or redrawn):
             changed: Sequence[int] = desk.journal.changed_since(self.thread, seen_epoch)
             if redrawn:
@@ -149,7 +154,7 @@ class _Table:
             expected_version=version,
             epoch=self.state.epoch,
             last_seq=self.layout.seen,
-            state=write_state(self.layout, self.state.epoch, desk.renderer.fingerprint),
+            state=write_state(self.layout, self.state.epoch, desk.fingerprint),
             now=moment,
         )
         if committed:

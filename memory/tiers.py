@@ -66,13 +66,22 @@ def tiers_for(host: Host, profile: str, capacity: int, policy: Policy) -> tuple[
     if ratio(host, largest) < 1:
         return ()
     page_px2 = _page_area(host, capacity)
-    steps = ladder(sizes.min_px, largest, policy.tiers)
+    dense = profile == "dense"
+    # Smaller and smaller type keeps less readable than its smallest size throughout
+    # (benchmarks/results/decay.md); dense tiers only lose their pictures.
+    steps = (sizes.min_px,) * policy.tiers if dense else ladder(sizes.min_px, largest, policy.tiers)
     tiers: list[Tier] = []
     for number, type_px in enumerate(steps, start=1):
         # The last tier shows captions only; before it thumbnails shrink with the type.
         thumbnail = 0 if number == len(steps) else THUMBNAIL_LINES * pitch_for(type_px)
         try:
-            style = fit_style(host.page_rules, type_px, page_px2=page_px2, thumbnail_px=thumbnail)
+            style = fit_style(
+                host.page_rules,
+                type_px,
+                page_px2=page_px2,
+                thumbnail_px=thumbnail,
+                running=dense,
+            )
         except RenderError:
             continue
         tiers.append(Tier(len(tiers) + 1, style))

@@ -39,7 +39,7 @@ def verify_layouts(desk: Desk, thread: str) -> list[Problem]:
         except StoreError as problem:
             problems.append(Problem(thread, None, f"layout {row.key}: {problem}"))
             continue
-        if epoch != desk.journal.state(thread).epoch or fingerprint != desk.renderer.fingerprint:
+        if epoch != desk.journal.state(thread).epoch or fingerprint != desk.fingerprint:
             continue  # stale: the next view mends it before anything is served
         found: list[tuple[int | None, str]] = []
         try:

@@ -54,12 +54,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Text of one kind, after a bold ``lead`` of ours. Pictures have no text.
+    """A line of text of one kind, after a bold ``lead`` of ours. Pictures have no text.
 
+    Tables are code whose columns must stay aligned.
     ``indent`` is how many spaces prose begins with: they show how lists nest.
     """
 
-    kind: Literal["prose", "code", "picture"]
+    kind: Literal["prose", "code", "table", "picture"]
     text: str
     lead: str = ""
     picture: Picture | None = None
@@ -207,10 +208,10 @@ def _chunk(lines: Sequence[str], machine: bool) -> list[Paragraph]:
             run.append(line)
             continue
         if run:
-            code = _is_code(run, machine)
-            if code and found and found[-1].kind == "code":
+            kind = _kind(run, machine)
+            if kind != "prose" and found and found[-1].kind in ("code", "table"):
                 found += [Paragraph("code", "")] * blank
-            found += [Paragraph("code", line) if code else _prose(line) for line in run]
+            found += [_prose(line) if kind == "prose" else Paragraph(kind, line) for line in run]
             run, blank = [], 0
         blank += 1
     return found
@@ -221,15 +222,19 @@ def _prose(line: str) -> Paragraph:
     return Paragraph("prose", line, indent=len(text) - len(text.lstrip(" ")))
 
 
-def _is_code(lines: Sequence[str], machine: bool) -> bool:
+def _kind(lines: Sequence[str], machine: bool) -> Literal["prose", "code", "table"]:
     indented = sum(1 for line in lines if _INDENTED.match(line))
     aligned = sum(1 for line in lines if _ALIGNED.search(line.strip()))
-    if machine and (indented or aligned > 1):
-        return True
-    if len(lines) == 1:
-        return lines[0].startswith(("\t", "    ")) and indented == 1
     barred = sum(1 for line in lines if _BAR.match(line))
-    return 3 * indented >= len(lines) or 2 * aligned > len(lines) or 2 * barred > len(lines)
+    if len(lines) > 1 and 2 * max(barred, aligned) > len(lines):
+        return "table"
+    if machine and (indented or aligned > 1):
+        return "code"
+    if len(lines) == 1:
+        code = lines[0].startswith(("\t", "    ")) and indented == 1
+    else:
+        code = 3 * indented >= len(lines)
+    return "code" if code else "prose"
 
 
 def _image(part: Image, room: PictureRoom) -> Iterator[Paragraph]:

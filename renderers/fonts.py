@@ -7,7 +7,7 @@ characters), is given as its code point, such as ``⟨U+200B⟩``, so that nothi
 is ever drawn as a box or a gap. Knows nothing of lines, pages or turns.
 
 The fonts come from installed packages, in this order:
-prose and bold   Noto Sans (fontpkg-noto-sans), with its width axis
+prose and bold   IBM Plex Sans (fontpkg-ibm-plex-sans), then Noto Sans (fontpkg-noto-sans)
 mono             Inconsolata (fontpkg-inconsolata), then Cascadia Mono
 any face         Noto Sans Math, Symbols 2 and Symbols, FiraGO (pymupdf-fonts),
                  Noto Sans CJK (noto-cjk-sans-jp-regular),
@@ -37,9 +37,10 @@ from sfumato.errors import RenderError
 
 Face = Literal["prose", "bold", "mono"]
 
-# Noto Sans at 85 % width: the narrowest that reads as well as the full width.
-PROSE_WIDTH = 85
-PROSE_WEIGHT = 400
+# Of the faces tried, IBM Plex Sans is read at the most characters per pixel: its I, l, 1
+# and ! differ. Wide letters on close lines are read better than narrow ones on far lines
+# (benchmarks/legibility.py).
+PROSE_WEIGHT = 500
 BOLD_WEIGHT = 700
 
 # Size at which fonts are asked whether they have a character, and a
@@ -113,16 +114,16 @@ class FontSet:
     def __init__(self) -> None:
         prose, bold, mono, shared = _installed()
         self._chains: dict[Face, tuple[Font, ...]] = {
-            "prose": (prose, *shared),
-            "bold": (bold, prose, *shared),
-            "mono": (*mono, prose, *shared),
+            "prose": (*prose, *shared),
+            "bold": (*bold, *prose, *shared),
+            "mono": (*mono, *prose, *shared),
         }
         self._lock = threading.RLock()
         self._sizes: dict[tuple[Font, float], ImageFont.FreeTypeFont] = {}
         self._probes: dict[Font, tuple[ImageFont.FreeTypeFont, bytes]] = {}
         self._chosen: dict[tuple[Face, str], Font | None] = {}
         self._reported: set[str] = set()
-        self.identity = _identity([prose, bold, *mono, *shared])
+        self.identity = _identity([*prose, *bold, *mono, *shared])
 
     def load(self, font: Font, size_px: float) -> ImageFont.FreeTypeFont:
         """A font at a size, kept for next time."""
@@ -295,14 +296,17 @@ def _axis_name(axis: ImageFont.Axis) -> str:
     return name.decode("ascii", "replace")
 
 
-def _installed() -> tuple[Font, Font, list[Font], list[Font]]:
-    """The prose font, the bold font, the mono fonts and everyone's fallbacks."""
+def _installed() -> tuple[list[Font], list[Font], list[Font], list[Font]]:
+    """The prose fonts, the bold fonts, the mono fonts and everyone's fallbacks."""
     families = fontpkg.families()
-    for slug in ("noto-sans", "inconsolata"):
+    for slug in ("ibm-plex-sans", "noto-sans", "inconsolata"):
         if slug not in families:
             raise RenderError(f"font package fontpkg-{slug} is missing: reinstall sfumato")
     prose, bold = (
-        _family("noto-sans", (("Weight", weight), ("Width", PROSE_WIDTH)))
+        [
+            _family(slug, (("Weight", weight), ("Width", 100)))
+            for slug in ("ibm-plex-sans", "noto-sans")
+        ]
         for weight in (PROSE_WEIGHT, BOLD_WEIGHT)
     )
     mono = [_family("inconsolata", (("Weight", 400), ("Width", 100))), *_bundled("CascadiaMono")]

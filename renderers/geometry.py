@@ -21,16 +21,20 @@ from sfumato.turn import Part
 
 # Mean advance of a character of English prose in the body font, in ems, word
 # spaces included (measured on chat text with the font set in fonts.py).
-PROSE_CHARACTER_EM = 0.45
+PROSE_CHARACTER_EM = 0.465
 
 # Reach of the body font's letters above and below the baseline, in ems.
-ASCENT_EM = 0.766
-DESCENT_EM = 0.24
+ASCENT_EM = 0.74
+DESCENT_EM = 0.212
+
+# By how much a line may be lower than its letters reach: a word that has both tall and
+# deep letters is squeezed by so much, which readers do not mind (benchmarks/legibility.py).
+SQUEEZED = 1.05
 
 # Characters per line aimed at. Short lines waste less of each turn's last line
 # but more at their ends: on chat of 140 characters a turn, 40 to 60 characters
 # are within 1.5 % of the densest, and wide columns are easier to follow.
-LINE_CHARACTERS = 60
+LINE_CHARACTERS = 50
 
 # Type sizes closer than this are one tier: a reader cannot tell them apart.
 LADDER_STEP = 1.3
@@ -72,6 +76,8 @@ class Style:
     canvas, where sizes are fixed); ``width_px`` x ``height_px`` is that page.
     ``column_px`` is a column's width, ``gutter_px`` the space between columns.
     Thumbnails are at most ``thumbnail_px`` high; 0 leaves captions only.
+    In ``running`` text a turn's lines follow one another without a break, a sign
+    where each ended.
     """
 
     type_px: float
@@ -86,6 +92,7 @@ class Style:
     snap_px: int
     canvases: tuple[tuple[int, int], ...] = ()
     thumbnail_px: int = 0
+    running: bool = False
 
     @property
     def bar_px(self) -> int:
@@ -127,8 +134,12 @@ class PagePlan:
 
 
 def pitch_for(type_px: float) -> int:
-    """Distance between lines for a type size: the least at which none touch."""
-    return math.ceil(type_px * ASCENT_EM) + math.ceil(type_px * DESCENT_EM)
+    """Distance between lines for a type size: the least at which words need little squeezing.
+
+    >>> pitch_for(6.6), pitch_for(7.7), pitch_for(9)
+    (6, 7, 9)
+    """
+    return math.ceil(type_px * (ASCENT_EM + DESCENT_EM) / SQUEEZED)
 
 
 def fit_style(
@@ -138,6 +149,7 @@ def fit_style(
     page_px2: int,
     line_characters: int = LINE_CHARACTERS,
     thumbnail_px: int = 0,
+    running: bool = False,
 ) -> Style:
     """The page that suits a host and a type size.
 
@@ -172,6 +184,7 @@ def fit_style(
         snap_px=rules.snap_px,
         canvases=rules.canvases,
         thumbnail_px=thumbnail_px,
+        running=running,
     )
     if columns < 1 or rows < 2 or style.column_px < style.hang_px + 8 * type_px:
         raise RenderError(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfumato.facts import HEADING, LONGEST, exact_strings, factsheet, risk
-from sfumato.turn import ToolCall, turn
+from sfumato.layout_state import read_state, write_state
+from sfumato.memory import Memory
+from sfumato.store import Store
+from sfumato.turn import ToolCall, now, turn
 
 
 def count(text: str) -> int:
@@ -161,3 +165,29 @@ def test_a_string_is_listed_once_at_its_newest_turn():
     sheet = factsheet([(1, ["LH1174"]), (9, ["LH1174"])], 100, count)
     assert sheet.text.count("LH1174") == 1
     assert "#9 LH1174" in sheet.text
+
+
+def test_a_layout_of_another_extractor_is_planned_anew(tmp_path):
+    store = Store(f"sqlite:///{tmp_path}/memory.db", tmp_path / "cache")
+    memory = Memory("t", "qwen3-vl", store, 3_000)
+    for n in range(60):
+        memory.add("user", f"Parcel XK-{n:04} is late again, " + "and nobody knows why. " * 12)
+    view = memory.view()
+    row = memory.journal.load_layout("t", view.layout)
+    layout, epoch, fingerprint = read_state(row.state)
+    assert layout.facts_tokens > 10
+    stale = replace(layout, facts_tokens=layout.facts_tokens - 7)
+    former = write_state(stale, epoch, fingerprint.replace("facts", "facts of"))
+    assert memory.journal.commit_layout(
+        "t",
+        view.layout,
+        expected_version=row.version,
+        epoch=epoch,
+        last_seq=layout.seen,
+        state=former,
+        now=now(),
+    )
+    facts = [part for part in memory.view().parts if part.kind == "facts"]
+    assert [part.tokens for part in facts] == [memory.desk.count(facts[0].text)]
+    assert memory.verify() == []
+    store.close()

