@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Coverage's tracer would double the time that these many examples take.
+pytestmark = pytest.mark.no_cover
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 

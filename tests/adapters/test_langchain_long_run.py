@@ -26,6 +26,9 @@ from sfumato.adapters.langchain import SfumatoMiddleware
 from sfumato.adapters.langchain_view import FRONT_ID
 from sfumato.echoes import TOOL_NAME
 
+# Coverage's tracer would double the time that these many examples take.
+pytestmark = pytest.mark.no_cover
+
 SAYINGS = [
     "Remind me what we still have to decide about the {a} before the {b} comes up again.",
     "I read another article on the {a} today, longer than it was useful, and mostly about the {b}.",

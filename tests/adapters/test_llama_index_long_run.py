@@ -28,6 +28,9 @@ from planted_facts import FACTS, SUBJECTS
 from sfumato.adapters.llama_index import SfumatoMemory, recall_tool
 from sfumato.adapters.llama_index_view import is_front
 
+# Coverage's tracer would double the time that these many examples take.
+pytestmark = pytest.mark.no_cover
+
 # The workflows library looks at every attribute of an agent, deprecated ones too.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

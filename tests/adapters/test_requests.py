@@ -32,6 +32,9 @@ from sfumato.hosts import host
 from sfumato.turn import Image, Part, Text, ToolCall, ToolResult, Turn, Unknown, turn
 from sfumato.view import View
 
+# Coverage's tracer would double the time that these many examples take.
+pytestmark = pytest.mark.no_cover
+
 Builder = Callable[[View], Any]
 BUILDERS: dict[str, Builder] = {
     "openai": chat_request,

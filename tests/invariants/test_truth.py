@@ -18,6 +18,9 @@ from sfumato import Memory, NotFoundError, turn
 from sfumato.facts import HEADING
 from sfumato.turn import encode
 
+# Coverage's tracer would double the time that these many examples take.
+pytestmark = pytest.mark.no_cover
+
 hosts = st.sampled_from(["qwen3-vl", "claude-high-res", "deepseek-ocr"])
 
 

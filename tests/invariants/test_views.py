@@ -11,6 +11,9 @@ from spoken import conversations
 from sfumato import BudgetError, Memory, View
 from sfumato.layouts import budget_class
 
+# Coverage's tracer would double the time that these many examples take.
+pytestmark = pytest.mark.no_cover
+
 HOSTS = ["qwen3-vl", "claude-high-res", "deepseek-ocr"]
 hosts = st.sampled_from([*HOSTS, "text-only", "gpt-patch", "gemini-3", "smolvlm"])
 budgets = st.integers(700, 2_500)

@@ -13,6 +13,9 @@ from synthetic import START, Numbers, threads
 from sfumato.aging import Event, Layout, Policy, TurnAdded
 from sfumato.plan import Plan
 
+# Coverage's tracer would double the time that these many examples take.
+pytestmark = pytest.mark.no_cover
+
 CAPACITIES = st.integers(900, 4_000)
 
 
