@@ -17,7 +17,6 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from PIL import Image, ImageDraw
 

@@ -136,6 +136,8 @@ class Stamper:
     def __init__(self, pitch_px: int) -> None:
         self._pitch_px = pitch_px
         self._fitted: dict[tuple[int, int], _Fitted | None] = {}
+        # Most words fit as they are: their glyphs are the same.
+        self._inks: dict[Fit, list[_Inks]] = {}
 
     def side_by_side(self, glyphs: Sequence[Glyph], advance_px: int) -> Stamp | None:
         """The stamp of a word's glyphs; None if one reaches into the next or off the paper."""
@@ -172,20 +174,21 @@ class Stamper:
         paper = _PAPER_LINES * tallest
         if top < 0 or bottom > paper:
             return None
-        return _Fitted(Fit.of(top, bottom, paper, tallest), top, bottom)
+        fit = Fit.of(top, bottom, paper, tallest)
+        if fit not in self._inks:
+            self._inks[fit] = [_Inks(fit, phase) for phase in range(SUPERSAMPLING)]
+        return _Fitted(*fit.rows(top, bottom), self._inks[fit])
 
 
-class _Fitted:
-    """Words that reach from ``top`` to ``bottom``: their rows, and their glyphs' small ink.
+class _Fitted(NamedTuple):
+    """Words of one top and bottom: their rows, and their glyphs' small ink.
 
     ``inks`` are by how many large pixels into a small column the ink begins.
     """
 
-    __slots__ = ("height_px", "inks", "top_px")
-
-    def __init__(self, fit: Fit, top: int, bottom: int) -> None:
-        self.inks = tuple(_Inks(fit, phase) for phase in range(SUPERSAMPLING))
-        self.top_px, self.height_px = fit.rows(top, bottom)
+    top_px: int
+    height_px: int
+    inks: Sequence[_Inks]
 
 
 class _Inks(dict[Glyph, int]):
