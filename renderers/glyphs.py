@@ -17,7 +17,6 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from PIL import Image, ImageDraw
 
@@ -27,10 +26,9 @@ from sfumato.renderers.geometry import ASCENT_EM, DESCENT_EM
 from sfumato.renderers.stamps import (
     SUPERSAMPLING,
     Glyph,
-    Piece,
     Stamp,
+    Stamper,
     from_large,
-    side_by_side,
 )
 
 _SPACE_EM = 0.25
@@ -51,9 +49,6 @@ _SQUARE = re.compile(
     "\U0001b000-\U0001b2ff\U00020000-\U0003ffff]"
 )
 _SQUARE_SCALE = 0.9
-
-# Words are put together from names and signs, most of which occur in many words.
-_PIECE = re.compile(r"\w+|\W+")
 
 # Scripts whose characters look the same wherever they stand: their glyphs are
 # drawn once and set side by side, all others are shaped word by word.
@@ -95,11 +90,12 @@ class Letters:
             for face in ("prose", "bold", "mono")
             for rtl in (False, True)
         }
-        self._pieces: dict[Face, _Pieces] = {
-            "prose": _Pieces(self, "prose"),
-            "bold": _Pieces(self, "bold"),
-            "mono": _Pieces(self, "mono"),
+        self._glyphs: dict[Face, _Glyphs] = {
+            "prose": _Glyphs(self, "prose"),
+            "bold": _Glyphs(self, "bold"),
+            "mono": _Glyphs(self, "mono"),
         }
+        self._stamper = Stamper(pitch_px)
         spare = max(0.0, pitch_px - type_px * (ASCENT_EM + DESCENT_EM))
         self._baseline_px = round(type_px * ASCENT_EM + spare / 2)
         self.space_px = max(2, round(type_px * _SPACE_EM))
@@ -133,21 +129,21 @@ class Letters:
     def draw(self, text: str, face: Face, *, rtl: bool) -> Stamp:
         """A word's pixels, drawn now."""
         # What runs to the left may be mirrored, and its characters change places.
-        parts = None if rtl else self._pieces[face].of(text)
-        if parts:
-            found = side_by_side(parts, _whole(_width(parts)), self._pitch_px)
+        glyphs = None if rtl else self._glyphs[face].of(text)
+        if glyphs:
+            found = self._stamper.side_by_side(glyphs, _whole(_width(glyphs)))
             if found is not None:
                 return found
         advance = self.measure(text, face)
         with self._lock:
-            large, pen = self._large(text, face, advance, parts, rtl=rtl)
+            large, pen = self._large(text, face, advance, glyphs, rtl=rtl)
         return from_large(large, pen, advance, self._pitch_px)
 
     def length(self, text: str, face: Face) -> float:
         """Advance of a word in (fractional) pixels."""
-        parts = self._pieces[face].of(text)
-        if parts is not None:
-            return _width(parts)
+        glyphs = self._glyphs[face].of(text)
+        if glyphs is not None:
+            return _width(glyphs)
         rtl = right_to_left(text)
         return self._ink(self._runs(text, face, rtl), self._size(text), rtl).end / SUPERSAMPLING
 
@@ -196,16 +192,16 @@ class Letters:
         text: str,
         face: Face,
         advance: int,
-        parts: Sequence[Piece] | None,
+        glyphs: Sequence[Glyph] | None,
         *,
         rtl: bool,
     ) -> tuple[Image.Image, int]:
         """The word large in the middle of its paper, and where the pen started."""
-        if parts is None:
+        if glyphs is None:
             return self._shaped(self._runs(text, face, rtl), self._size(text), advance, rtl=rtl)
         large, margin, _ = self._paper(advance)
         pen = float(margin)
-        for glyph in (glyph for part in parts for glyph in part.glyphs):
+        for glyph in glyphs:
             large.paste(255, (round(pen) + glyph.left, glyph.top), glyph.mask)
             pen += glyph.advance
         return large, margin
@@ -251,8 +247,8 @@ class Letters:
         return runs[::-1] if rtl else runs
 
 
-def _width(parts: Sequence[Piece]) -> float:
-    return sum([part.advance for part in parts]) / SUPERSAMPLING
+def _width(glyphs: Sequence[Glyph]) -> float:
+    return sum([glyph.advance for glyph in glyphs]) / SUPERSAMPLING
 
 
 def _whole(length_px: float) -> int:
@@ -281,36 +277,24 @@ class _Stamps(dict[str, Stamp]):
         return stamp
 
 
-class _Pieces(dict[str, "Piece | None"]):
-    """Pieces of one face, put together from large glyphs when first asked for."""
+class _Glyphs(dict[str, "Glyph | None"]):
+    """Large glyphs of one face, drawn when first asked for."""
 
     def __init__(self, letters: Letters, face: Face) -> None:
         super().__init__()
         self._letters = letters
         self._face: Face = face
-        self._glyphs: dict[str, Glyph | None] = {}
 
-    def of(self, word: str) -> list[Piece] | None:
-        """A word's pieces, or None where the word must be shaped as a whole."""
-        found: list[Piece] = []
-        for text in cast("list[str]", _PIECE.findall(word)):
-            piece = self[text]
-            if piece is None:
-                return None
-            found.append(piece)
-        return found
-
-    def __missing__(self, text: str) -> Piece | None:
-        if len(self) >= _CACHED_WORDS:
-            self.clear()
+    def of(self, word: str) -> list[Glyph] | None:
+        """A word's glyphs, or None where the word must be shaped as a whole."""
         found: list[Glyph] = []
-        for character in text:
-            if character not in self._glyphs:
-                self._glyphs[character] = self._letters.glyph(character, self._face)
-            glyph = self._glyphs[character]
+        for character in word:
+            glyph = self[character]
             if glyph is None:
-                self[text] = None
                 return None
             found.append(glyph)
-        piece = self[text] = Piece(found)
-        return piece
+        return found
+
+    def __missing__(self, character: str) -> Glyph | None:
+        glyph = self[character] = self._letters.glyph(character, self._face)
+        return glyph

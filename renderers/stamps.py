@@ -2,8 +2,12 @@
 
 Takes ink drawn at SUPERSAMPLING times its size, gives Stamps: columns of the
 line's height that a page's rows are joined from. Words whose letters stand side
-by side are joined from their glyphs' columns; the pixels are those of the whole
-word drawn large and averaged down. Knows nothing of fonts.
+by side are added up from their glyphs; the pixels are those of the whole word
+drawn large and averaged down. Knows nothing of fonts.
+
+A glyph's small ink is one large integer, as an addition of integers adds all its
+pixels at once: 16 bits a pixel, column after column, in each the sum of the large
+pixels that a small one is the mean of.
 """
 
 from __future__ import annotations
@@ -11,14 +15,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
-from operator import add
+from struct import pack
 from typing import NamedTuple
 
 from PIL import Image
 
 SUPERSAMPLING = 4
 _PAPER_LINES = 3
-_WHITE = 255
+
+# Sums of large pixels take 12 bits; 4 are left so that all may be shifted as one.
+_BITS = 16
+_LARGE = SUPERSAMPLING * SUPERSAMPLING
+_LARGE_BITS = 4
 
 _INVERTED = bytes(range(255, -1, -1))
 
@@ -53,70 +61,11 @@ class Glyph:
     three lines high, the text's line in its middle.
     """
 
-    __slots__ = ("_cells", "advance", "bottom", "left", "mask", "top")
+    __slots__ = ("advance", "bottom", "left", "mask", "top", "width")
 
     def __init__(self, advance: float, left: int, top: int, mask: Image.Image) -> None:
         self.advance, self.left, self.top, self.mask = advance, left, top, mask
-        self.bottom = top + mask.height
-        self._cells: dict[tuple[int, Fit], Cells] = {}
-
-    def cells(self, pen: float, fit: Fit) -> Cells:
-        """Its small pixels, if the pen is so far into a small column."""
-        at = round(pen)
-        found = self._cells.get((at, fit))
-        if found is None:
-            found = self._cells[at, fit] = self._averaged(at + self.left, fit)
-        return found
-
-    def _averaged(self, start: int, fit: Fit) -> Cells:
-        step = SUPERSAMPLING
-        column, phase = divmod(start, step)
-        ink, top = fit.place(self.mask, self.top)
-        width = -(-(phase + ink.width) // step)
-        strip = Image.new("L", (width * step, fit.tallest), 0)
-        strip.paste(ink, (phase, top))
-        # As floats, for means are rounded only when all ink of a pixel is known.
-        small = strip.transpose(Image.Transpose.TRANSPOSE).convert("F").reduce(step)
-        means = small.tobytes()
-        count = len(means) // width
-        columns = [means[at : at + count] for at in range(0, len(means), count)]
-        greys = b"".join(map(_greys, columns))
-        return Cells(start, start + ink.width, column, width, greys, columns[0], columns[-1])
-
-
-class Piece:
-    """Characters that words are made of, such as a name or a sign: their glyphs, side by side."""
-
-    __slots__ = ("_cells", "advance", "bottom", "glyphs", "top")
-
-    def __init__(self, glyphs: Sequence[Glyph]) -> None:
-        self.glyphs = glyphs
-        self.advance = sum([glyph.advance for glyph in glyphs])
-        self.top = min([glyph.top for glyph in glyphs])
-        self.bottom = max([glyph.bottom for glyph in glyphs])
-        self._cells: dict[tuple[float, Fit], Cells | None] = {}
-
-    def cells(self, pen: float, fit: Fit) -> Cells | None:
-        """Their small pixels, if the pen is so far into a small column."""
-        if (pen, fit) not in self._cells:
-            self._cells[pen, fit] = _joined(self.glyphs, pen, fit)
-        return self._cells[pen, fit]
-
-
-class Cells(NamedTuple):
-    """Small pixels: ``width`` columns of them from ``column`` on.
-
-    Ink lies between the large pixels ``start`` and ``end``. The means of the outer
-    columns are kept unrounded, for neighbours may add to them.
-    """
-
-    start: int
-    end: int
-    column: int
-    width: int
-    greys: bytes
-    first: bytes
-    last: bytes
+        self.width, self.bottom = mask.width, top + mask.height
 
 
 class Fit(NamedTuple):
@@ -178,62 +127,91 @@ def from_large(large: Image.Image, pen: int, advance_px: int, pitch_px: int) -> 
     return Stamp(left, width, advance_px, columns, top, height)
 
 
-def side_by_side(pieces: Sequence[Piece], advance_px: int, pitch_px: int) -> Stamp | None:
-    """The stamp of pieces that follow one another; None if a glyph reaches into the next."""
-    top = min([piece.top for piece in pieces])
-    bottom = max([piece.bottom for piece in pieces])
-    paper = _PAPER_LINES * pitch_px * SUPERSAMPLING
-    if top < 0 or bottom > paper:
-        return None
-    fit = Fit.of(top, bottom, paper, pitch_px * SUPERSAMPLING)
-    cells = _joined(pieces, 0.0, fit)
-    if cells is None:
-        return None
-    return Stamp(cells.column, cells.width, advance_px, cells.greys, *fit.rows(top, bottom))
+class Stamper:
+    """Stamps of glyphs that follow one another, in lines of one pitch.
 
+    Thread-safe: what two threads find at once is the same.
+    """
 
-def _joined(pieces: Sequence[Glyph] | Sequence[Piece], pen: float, fit: Fit) -> Cells | None:
-    """What follows one another from a pen on; None if ink reaches into the next ink's place."""
-    step, pitch_px = SUPERSAMPLING, fit.tallest // SUPERSAMPLING
-    begin = left = reach = end = 0
-    first = last = b""
-    parts: list[bytes] = []
-    for piece in pieces:
-        whole = int(pen) // step
-        cells = piece.cells(pen - whole * step, fit)
-        if cells is None:
+    def __init__(self, pitch_px: int) -> None:
+        self._pitch_px = pitch_px
+        self._fitted: dict[tuple[int, int], _Fitted | None] = {}
+        # Most words fit as they are: their glyphs are the same.
+        self._inks: dict[Fit, list[_Inks]] = {}
+
+    def side_by_side(self, glyphs: Sequence[Glyph], advance_px: int) -> Stamp | None:
+        """The stamp of a word's glyphs; None if one reaches into the next or off the paper."""
+        top = min([glyph.top for glyph in glyphs])
+        bottom = max([glyph.bottom for glyph in glyphs])
+        try:
+            fitted = self._fitted[top, bottom]
+        except KeyError:
+            fitted = self._fitted[top, bottom] = self._fit(top, bottom)
+        if fitted is None:
             return None
-        start, stop, column, width, greys, opening, closing = cells
-        start, column = start + whole * step, column + whole
-        if not parts:
-            begin, left, first = start, column, opening
-        elif start < reach:
+        inks, column_bits = fitted.inks, self._pitch_px * _BITS
+        pen = 0.0
+        reach = glyphs[0].left
+        left = reach // SUPERSAMPLING
+        sums = 0
+        for glyph in glyphs:
+            start = round(pen) + glyph.left
+            if start < reach:
+                return None
+            column, phase = divmod(start, SUPERSAMPLING)
+            sums += inks[phase][glyph] << (column - left) * column_bits
+            reach = start + glyph.width
+            pen += glyph.advance
+        width = -(-reach // SUPERSAMPLING) - left
+        pixels = width * self._pitch_px
+        # All means at once, rounded as Pillow's ``reduce`` does: each in its lower byte.
+        means = (sums + _halves(pixels)) >> _LARGE_BITS
+        columns = means.to_bytes(pixels * _BITS // 8, "little")[::2].translate(_INVERTED)
+        return Stamp(left, width, advance_px, columns, fitted.top_px, fitted.height_px)
+
+    def _fit(self, top: int, bottom: int) -> _Fitted | None:
+        tallest = self._pitch_px * SUPERSAMPLING
+        paper = _PAPER_LINES * tallest
+        if top < 0 or bottom > paper:
             return None
-        elif column < end:
-            # It begins in the small column in which the one before ended.
-            opening = _together(last, opening)
-            parts[-1] = parts[-1][:-pitch_px]
-            greys = _greys(opening) + greys[pitch_px:]
-            if width == 1:
-                closing = opening
-            if column == left:
-                first = opening
-        elif column > end:
-            parts.append(b"\xff" * (pitch_px * (column - end)))
-        parts.append(greys)
-        last, end, reach = closing, column + width, stop + whole * step
-        pen += piece.advance
-    return Cells(begin, reach, left, end - left, b"".join(parts), first, last)
+        fit = Fit.of(top, bottom, paper, tallest)
+        if fit not in self._inks:
+            self._inks[fit] = [_Inks(fit, phase) for phase in range(SUPERSAMPLING)]
+        return _Fitted(*fit.rows(top, bottom), self._inks[fit])
 
 
-@lru_cache(maxsize=65536)
-def _together(one: bytes, other: bytes) -> bytes:
-    """The means of the ink of both."""
-    means, more = array("f", one), array("f", other)
-    return array("f", map(add, means, more)).tobytes()
+class _Fitted(NamedTuple):
+    """Words of one top and bottom: their rows, and their glyphs' small ink.
+
+    ``inks`` are by how many large pixels into a small column the ink begins.
+    """
+
+    top_px: int
+    height_px: int
+    inks: Sequence[_Inks]
 
 
-@lru_cache(maxsize=65536)
-def _greys(column: bytes) -> bytes:
-    """Means of darkness as greys, rounded as Pillow's ``reduce`` does."""
-    return bytes(_WHITE - int(mean + 0.5) for mean in array("f", column))
+class _Inks(dict[Glyph, int]):
+    """Sums of glyphs' large pixels, found when first asked for."""
+
+    def __init__(self, fit: Fit, phase: int) -> None:
+        super().__init__()
+        self._fit, self._phase = fit, phase
+
+    def __missing__(self, glyph: Glyph) -> int:
+        step, phase = SUPERSAMPLING, self._phase
+        ink, top = self._fit.place(glyph.mask, glyph.top)
+        width = -(-(phase + ink.width) // step)
+        strip = Image.new("L", (width * step, self._fit.tallest), 0)
+        strip.paste(ink, (phase, top))
+        # Means of floats are exact.
+        small = strip.transpose(Image.Transpose.TRANSPOSE).convert("F").reduce(step)
+        sums = [int(mean * _LARGE) for mean in array("f", small.tobytes())]
+        found = self[glyph] = int.from_bytes(pack(f"<{len(sums)}H", *sums), "little")
+        return found
+
+
+@lru_cache(maxsize=4096)
+def _halves(pixels: int) -> int:
+    """What rounds so many sums to the nearest mean."""
+    return int.from_bytes(pack("<H", _LARGE // 2) * pixels, "little")
