@@ -130,13 +130,15 @@ def check(view: View, turns: int) -> None:
     for page in view.pages:
         assert page.tokens == view.host.image_tokens(page.width or 0, page.height or 0)
     ranges = [view.archived] if view.archived else []
-    ranges += [
-        (part.first_turn or 0, part.last_turn or 0)
-        for part in view.parts
-        if part.kind in ("page", "text")
-    ]
-    marks = [mark for first, last in ranges for mark in range(first, last + 1)]
-    assert marks == list(range(1, turns + 1)), "turns are missing, doubled or out of order"
+    system: list[tuple[int, int]] = []
+    for part in view.parts:
+        if part.kind in ("page", "text"):
+            is_system = part.turn is not None and part.turn.role == "system"
+            (system if is_system else ranges).append((part.first_turn or 0, part.last_turn or 0))
+    assert ranges == sorted(ranges), "turns are out of order"
+    # System turns never age: they stand before all others, wherever they were said.
+    marks = [mark for first, last in sorted(system + ranges) for mark in range(first, last + 1)]
+    assert marks == list(range(1, turns + 1)), "turns are missing or doubled"
 
 
 def table(rows: list[Row]) -> Table:
