@@ -115,6 +115,11 @@ def test_every_golden_page_has_its_row():
     assert {path.name for path in FOLDER.glob("*.png")} == {file_of(name).name for name in ROWS}
 
 
+def test_the_documentation_shows_every_golden_page():
+    shown = (Path(__file__).parents[2] / "docs" / "pages.md").read_text(encoding="utf-8")
+    assert [name for name in ROWS if f"/golden/{file_of(name).name})" not in shown] == []
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")
