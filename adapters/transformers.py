@@ -23,9 +23,8 @@ multimodal models and on tool use (version 5.24, November 2026).
 from __future__ import annotations
 
 import json
-import re
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
@@ -33,7 +32,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from sfumato.adapters.arrange import Wire, arrange
+from sfumato.adapters.control_tokens import breaking
 from sfumato.adapters.front import view_turns
+from sfumato.adapters.pieces import pieces
 from sfumato.adapters.wire import described, result_parts, spelled_out
 from sfumato.cache import Cache
 from sfumato.turn import Image, JsonObject, Part, Text, ToolCall, ToolResult, Turn
@@ -84,7 +85,7 @@ class OpticalHost:
         self.reader = Reader(self.encoder, prefix_bytes=prefix_bytes)
         self._model = model
         self._processor = processor
-        self._special = _special_tokens(processor)
+        self._broken = breaking(processor.tokenizer, processor.image_token)
 
     def messages(self, view: View) -> tuple[list[JsonObject], list[bytes]]:
         """The view as messages for the chat template, and its images in the order they stand.
@@ -124,7 +125,8 @@ class OpticalHost:
         self, view: View, *, max_new_tokens: int = 512, choose: Choose = greedy
     ) -> Iterator[str]:
         """The answer in pieces, as it comes. Ending early is fine: what was read is kept."""
-        return self._text(self.answer_ids(view, max_new_tokens=max_new_tokens, choose=choose))
+        ids = self.answer_ids(view, max_new_tokens=max_new_tokens, choose=choose)
+        return pieces(ids, self._decoded)
 
     def answer_ids(
         self, view: View, *, max_new_tokens: int = 512, choose: Choose = greedy
@@ -143,20 +145,6 @@ class OpticalHost:
     def forget(self, thread: str) -> None:
         """Drop what this process keeps of the thread; its memory's cache drops visual tokens."""
         self.reader.prefixes.take(thread)
-
-    def _text(self, tokens: Iterable[int]) -> Iterator[str]:
-        """Text as soon as it is whole: a character may take several tokens."""
-        said: list[int] = []
-        before, given = 0, 0
-        for token in tokens:
-            said.append(token)
-            # Decoded with the piece before it, since a token's text may depend on its neighbour.
-            shown, now = self._decoded(said[before:given]), self._decoded(said[before:])
-            if len(now) > len(shown) and not now.endswith("\ufffd"):
-                yield now[len(shown) :]
-                before, given = given, len(said)
-        if rest := self._decoded(said[before:])[len(self._decoded(said[before:given])) :]:
-            yield rest
 
     def _decoded(self, ids: Sequence[int]) -> str:
         return self._processor.tokenizer.decode(
@@ -211,21 +199,9 @@ class OpticalHost:
             case _:
                 return value
 
-    def _broken(self, text: str) -> str:
-        return self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
-
 
 def _nothing_noted(detail: str | None, is_last: bool) -> JsonObject:
     return {}
-
-
-def _special_tokens(processor: Processor) -> re.Pattern[str]:
-    """Whatever the tokenizer reads as control tokens, and the processor as a page."""
-    tokens = {*processor.tokenizer.all_special_tokens, processor.image_token}
-    added = processor.tokenizer.added_tokens_decoder.values()
-    tokens |= {token.content for token in added if token.special}
-    longest_first = sorted((token for token in tokens if len(token) > 1), key=len, reverse=True)
-    return re.compile("|".join(re.escape(token) for token in longest_first) or r"(?!)")
 
 
 def _without_addresses(turn: Turn) -> Turn:

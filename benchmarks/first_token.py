@@ -15,12 +15,14 @@ read the ratios.
 
     python benchmarks/first_token.py [--tokens 1000 2000 4000 8000] [--turns 8]
                                      [--device cpu] [--dtype float32] [--threads 1]
+                                     [--results FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -69,17 +71,22 @@ def main() -> None:
     wanted.add_argument("--device", default="cpu")
     wanted.add_argument("--dtype", default="float32")
     wanted.add_argument("--threads", type=int, default=1)
+    wanted.add_argument("--results", type=Path, default=RESULTS)
     given = wanted.parse_args()
     torch.set_num_threads(given.threads)
     model = random_host(given.device, getattr(torch, given.dtype))
     turns = conversation()
     rows: list[Row] = []
+    if given.device != "cpu":
+        # Kernels are loaded at their first use, which is not to count.
+        with tempfile.TemporaryDirectory() as folder:
+            measured(model, turns, given.tokens[0], 1, Path(folder))
     for tokens in given.tokens:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measured(model, turns, tokens, given.turns, Path(folder)))
         print(f"{tokens}: {rows[-1]}", flush=True)
     text = report(rows, model, given)
-    RESULTS.write_text(text, encoding="utf-8")
+    given.results.write_text(text, encoding="utf-8")
     Console().print(Markdown(text))
 
 
@@ -169,11 +176,15 @@ def kept_bytes(host: OpticalHost) -> int:
 
 
 def report(rows: list[Row], model: RandomHost, given: argparse.Namespace) -> str:
-    machine = f"{given.device}, {given.dtype}, {given.threads} thread(s), processor time"
+    if given.device == "cpu":
+        machine = f"cpu, {given.dtype}, {given.threads} thread(s), processor time"
+    else:
+        machine = f"{torch.cuda.get_device_name()}, {given.dtype}, time of the clock"
+    settings = "".join(f" {word}" for word in sys.argv[1:])
     lines = [
         "# Time to first token",
         "",
-        f"`python benchmarks/first_token.py`: random weights in Qwen3-VL's classes, "
+        f"`python benchmarks/first_token.py{settings}`: random weights in Qwen3-VL's classes, "
         f"{model.language_parameters / 1e6:.0f} M parameters in the language model's layers and "
         f"{model.tower_parameters / 1e6:.0f} M in tower and connector, besides embeddings; "
         f"{machine}. The demo's conversation, views of two fifths of its tokens on `{HOST}` "
@@ -192,7 +203,7 @@ def report(rows: list[Row], model: RandomHost, given: argparse.Namespace) -> str
             f"{row.text_tokens:,}",
             f"{row.view_tokens:,}",
             f"{row.pages}",
-            f"{row.full:.1f} s = 1x",
+            f"{row.full:.2f} s = 1x",
             times(row, row.pixels),
             times(row, row.features),
             times(row, statistics.mean(row.with_prefix)),

@@ -288,7 +288,8 @@ def main() -> None:
     console = Console(stderr=True)
     texts = samples(options.conversation, TEXT)
     screened, final = study(texts, console)
-    legibility_report.write(screened, final, texts, console)
+    baseline = next(each for each in final if each.cell == BASELINE)
+    legibility_report.write(screened, final, texts, baseline, console)
 
 
 if __name__ == "__main__":

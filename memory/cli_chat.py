@@ -1,8 +1,9 @@
 """The command chat: talk to a model that remembers through sfumato.
 
 Sends views to any server that speaks OpenAI's chat completions, offers it the
-recall tool and answers its calls; every turn said is journaled. Knows nothing
-of streaming or of any provider's own features.
+recall tool and answers its calls; without a server, a small model on this
+machine answers from recent and recalled turns. Every turn said is journaled.
+Knows nothing of any provider's own features.
 """
 
 from __future__ import annotations
@@ -14,25 +15,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text as Shown
 
 from sfumato.adapters.openai import turns_from_openai
+from sfumato.cli_chat_local import LOCAL_BUDGET, LOCAL_HOST, local_talk
 from sfumato.cli_session import (
-    HostOption,
     JsonOption,
     ProfileOption,
     Settings,
     StoreOption,
     ThreadArgument,
-    readable,
     say,
     settings,
+    show_answer,
     working,
 )
-from sfumato.cli_views import DEFAULT_BUDGET, DEFAULT_HOST, BudgetOption
+from sfumato.cli_views import DEFAULT_BUDGET, DEFAULT_HOST
 from sfumato.echoes import TOOL_NAME
 from sfumato.errors import InputError, SfumatoError, TurnError
 from sfumato.journal import Entry
@@ -91,11 +92,33 @@ def chat(
     context: typer.Context,
     thread: ThreadArgument,
     base_url: Annotated[
-        str, typer.Option(help="The server, e.g. http://localhost:8000/v1.", show_default=False)
-    ],
-    model: Annotated[str, typer.Option(help="The model's name there.", show_default=False)],
-    host: HostOption = DEFAULT_HOST,
-    budget: BudgetOption = DEFAULT_BUDGET,
+        str | None,
+        typer.Option(
+            help="The server, e.g. http://localhost:8000/v1. Without one, a small model on this "
+            "machine answers: it reads text alone, and what the question recalls.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model's name on the server.", show_default=False)
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help=f"The host, see 'sfumato hosts' [default: {DEFAULT_HOST}; text-only without a "
+            "server]",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help=f"Tokens on that host [default: {DEFAULT_BUDGET}; {LOCAL_BUDGET:,} without a "
+            "server]",
+            show_default=False,
+        ),
+    ] = None,
     profile: ProfileOption = "legible",
     message: Annotated[
         str | None,
@@ -108,19 +131,31 @@ def chat(
     as_json: JsonOption = False,
 ) -> None:
     """Talk to a model, line by line; it sees the thread's view and may recall."""
-    if not budget.isdecimal():
+    if budget is not None and not budget.isdecimal():
         raise InputError(f"chat takes a budget in tokens, not {budget!r}")
+    if (base_url is None) != (model is None):
+        raise InputError("--base-url and --model name a server's model together: give both or none")
+    if base_url is None and host not in (None, LOCAL_HOST):
+        raise InputError(f"the model on this machine reads no pages: leave out --host {host}")
     given = settings(context, store, as_json)
-    server = Server(base_url, model, os.environ.get(key_env))
     with given.store(create=True) as opened:
-        memory = Memory(thread, host, opened, int(budget), profile=profile)
+        if base_url is None or model is None:
+            talk = local_talk(given, thread, opened, int(budget or LOCAL_BUDGET))
+        else:
+            tokens = int(budget or DEFAULT_BUDGET)
+            memory = Memory(thread, host or DEFAULT_HOST, opened, tokens, profile=profile)
+            talk = partial(_talk, given, memory, Server(base_url, model, os.environ.get(key_env)))
         for said in [message] if message is not None else _lines():
             try:
-                _show(given, reply(memory, server, said))
+                talk(said)
             except SfumatoError as problem:
                 if message is not None or not sys.stdin.isatty():
                     raise
                 say(f"error: {problem}")
+
+
+def _talk(given: Settings, memory: Memory, server: Server, said: str) -> None:
+    show_answer(given, reply(memory, server, said))
 
 
 def reply(memory: Memory, server: Server, said: str) -> Entry:
@@ -161,8 +196,3 @@ def _lines() -> Iterator[str]:
             return
         if line.strip():
             yield line.strip()
-
-
-def _show(given: Settings, answer: Entry) -> None:
-    text = answer.turn.text
-    given.show({"turn": answer.seq, "role": answer.turn.role, "text": text}, Shown(readable(text)))

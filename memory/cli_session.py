@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from sfumato.errors import NotFoundError
+from sfumato.journal import Entry
 from sfumato.store import DEFAULT_URL, Store
 
 STORE_VARIABLE = "SFUMATO_STORE"
@@ -77,6 +78,12 @@ class Settings:
         out = Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS, highlight=False)
         for each in tables:
             out.print(each)
+
+
+def show_answer(given: Settings, answer: Entry) -> None:
+    """A model's answer, as it was journaled."""
+    text = answer.turn.text
+    given.show({"turn": answer.seq, "role": answer.turn.role, "text": text}, Text(readable(text)))
 
 
 def settings(context: typer.Context, store: str | None, as_json: bool) -> Settings:

@@ -19,12 +19,12 @@ Processor: TypeAlias = Any
 """The model's transformers processor."""
 
 
-def needed(module: str) -> Any:
-    """The module of that name. SfumatoError says what to install where it is missing."""
+def needed(module: str, extra: str = "vision") -> Any:
+    """The module of that name. SfumatoError says which extra to install where it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as problem:
         raise SfumatoError(
-            f"visual tokens need {module.split('.')[0]}, which cannot be imported ({problem}): "
-            "pip install 'sfumato[vision]'"
+            f"{module.split('.')[0]} is needed and cannot be imported ({problem}): "
+            f"pip install 'sfumato[{extra}]'"
         ) from problem

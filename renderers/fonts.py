@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Literal
 
 import fontpkg  # pyright: ignore[reportMissingTypeStubs]
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from sfumato.errors import RenderError
 
@@ -124,11 +124,22 @@ BODY = Body()
 class FontSet:
     """The installed fonts. ``identity`` changes whenever any of them does.
 
-    Raises RenderError if a needed font package is missing. Thread-safe.
+    Raises RenderError if a needed font package, or Pillow's Raqm, is missing. Thread-safe.
     """
 
+<<<<<<< HEAD
     def __init__(self, body: Body = BODY) -> None:
         prose, bold, mono, shared = _installed(body)
+=======
+    def __init__(self) -> None:
+        if not features.check("raqm"):
+            # Pillow's wheels hold Raqm, but take FriBiDi from the system.
+            raise RenderError(
+                "Pillow finds no Raqm, which sets letters in their order: install FriBiDi "
+                "(Debian: libfribidi0, Fedora: fribidi, macOS: brew install fribidi)"
+            )
+        prose, bold, mono, shared = _installed()
+>>>>>>> main
         self._chains: dict[Face, tuple[Font, ...]] = {
             "prose": (*prose, *shared),
             "bold": (*bold, *prose, *shared),

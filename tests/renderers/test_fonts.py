@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfumato.errors import RenderError
+<<<<<<< HEAD
 from sfumato.renderers.fonts import BODY, Body, FontSet, clusters, code_point
+=======
+from sfumato.renderers import fonts as fonts_module
+from sfumato.renderers.fonts import FontSet, clusters, code_point
+>>>>>>> main
 
 pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
 
@@ -20,6 +25,12 @@ anything = st.text(st.characters(exclude_categories=()), max_size=40)
 @pytest.fixture(scope="module")
 def fonts() -> FontSet:
     return FontSet()
+
+
+def test_without_raqm_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setattr(fonts_module.features, "check", lambda library: library != "raqm")
+    with pytest.raises(RenderError, match="libfribidi0"):
+        FontSet()
 
 
 @given(anything)
