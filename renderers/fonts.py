@@ -127,19 +127,14 @@ class FontSet:
     Raises RenderError if a needed font package, or Pillow's Raqm, is missing. Thread-safe.
     """
 
-<<<<<<< HEAD
     def __init__(self, body: Body = BODY) -> None:
-        prose, bold, mono, shared = _installed(body)
-=======
-    def __init__(self) -> None:
         if not features.check("raqm"):
             # Pillow's wheels hold Raqm, but take FriBiDi from the system.
             raise RenderError(
                 "Pillow finds no Raqm, which sets letters in their order: install FriBiDi "
                 "(Debian: libfribidi0, Fedora: fribidi, macOS: brew install fribidi)"
             )
-        prose, bold, mono, shared = _installed()
->>>>>>> main
+        prose, bold, mono, shared = _installed(body)
         self._chains: dict[Face, tuple[Font, ...]] = {
             "prose": (*prose, *shared),
             "bold": (*bold, *prose, *shared),

@@ -10,12 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfumato.errors import RenderError
-<<<<<<< HEAD
-from sfumato.renderers.fonts import BODY, Body, FontSet, clusters, code_point
-=======
 from sfumato.renderers import fonts as fonts_module
-from sfumato.renderers.fonts import FontSet, clusters, code_point
->>>>>>> main
+from sfumato.renderers.fonts import BODY, Body, FontSet, clusters, code_point
 
 pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
 
