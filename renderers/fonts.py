@@ -105,20 +105,36 @@ def code_point(character: str) -> str:
     return f"⟨U+{ord(character):04X}⟩"
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What prose is set in: an installed fontpkg family, by its slug, at a weight and width.
+
+    ``width`` is in percent of the family's normal one; families have limits to both.
+    Bold words are of the same family and width.
+    """
+
+    slug: str = "ibm-plex-sans"
+    weight: float = PROSE_WEIGHT
+    width: float = 100
+
+
+BODY = Body()
+
+
 class FontSet:
     """The installed fonts. ``identity`` changes whenever any of them does.
 
     Raises RenderError if a needed font package, or Pillow's Raqm, is missing. Thread-safe.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, body: Body = BODY) -> None:
         if not features.check("raqm"):
             # Pillow's wheels hold Raqm, but take FriBiDi from the system.
             raise RenderError(
                 "Pillow finds no Raqm, which sets letters in their order: install FriBiDi "
                 "(Debian: libfribidi0, Fedora: fribidi, macOS: brew install fribidi)"
             )
-        prose, bold, mono, shared = _installed()
+        prose, bold, mono, shared = _installed(body)
         self._chains: dict[Face, tuple[Font, ...]] = {
             "prose": (*prose, *shared),
             "bold": (*bold, *prose, *shared),
@@ -302,18 +318,18 @@ def _axis_name(axis: ImageFont.Axis) -> str:
     return name.decode("ascii", "replace")
 
 
-def _installed() -> tuple[list[Font], list[Font], list[Font], list[Font]]:
+def _installed(body: Body) -> tuple[list[Font], list[Font], list[Font], list[Font]]:
     """The prose fonts, the bold fonts, the mono fonts and everyone's fallbacks."""
     families = fontpkg.families()
-    for slug in ("ibm-plex-sans", "noto-sans", "inconsolata"):
+    for slug in (body.slug, "noto-sans", "inconsolata"):
         if slug not in families:
             raise RenderError(f"font package fontpkg-{slug} is missing: reinstall sfumato")
     prose, bold = (
         [
-            _family(slug, (("Weight", weight), ("Width", 100)))
-            for slug in ("ibm-plex-sans", "noto-sans")
+            _family(slug, (("Weight", weight), ("Width", width)))
+            for slug, width in ((body.slug, body.width), ("noto-sans", 100))
         ]
-        for weight in (PROSE_WEIGHT, BOLD_WEIGHT)
+        for weight in (body.weight, BOLD_WEIGHT)
     )
     mono = [_family("inconsolata", (("Weight", 400), ("Width", 100))), *_bundled("CascadiaMono")]
     shared = [

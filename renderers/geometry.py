@@ -147,6 +147,7 @@ def fit_style(
     type_px: float,
     *,
     page_px2: int,
+    pitch_px: int | None = None,
     line_characters: int = LINE_CHARACTERS,
     thumbnail_px: int = 0,
     running: bool = False,
@@ -154,14 +155,15 @@ def fit_style(
     """The page that suits a host and a type size.
 
     ``page_px2`` is the largest page area wanted, in square pixels; it is not
-    used where the host has fixed canvases. One column is preferred, and more
-    are taken only where one cannot reach that area.
+    used where the host has fixed canvases. ``pitch_px`` is ``pitch_for`` the type
+    size unless given. One column is preferred, and more are taken only where one
+    cannot reach that area.
 
     Raises RenderError if not even a few words fit on a page.
     """
     margin = max(3, round(type_px * 0.35))
     wanted = round(line_characters * type_px * PROSE_CHARACTER_EM) + 2 * margin
-    pitch = pitch_for(type_px)
+    pitch = pitch_for(type_px) if pitch_px is None else pitch_px
     bar = pitch + 2
     if rules.canvases:
         stride = _canvas_stride(rules.canvases, wanted)

@@ -43,11 +43,11 @@ class Renderer:
     """Draws turns as pages. Thread-safe; make one and share it.
 
     ``fingerprint`` changes whenever the same blocks would give other pixels or
-    other PNG bytes.
+    other PNG bytes. ``fonts`` are the installed ones unless given.
     """
 
-    def __init__(self) -> None:
-        self._fonts = FontSet()
+    def __init__(self, fonts: FontSet | None = None) -> None:
+        self._fonts = fonts or FontSet()
         self._setters: dict[tuple[float, int], tuple[Letters, Typesetter]] = {}
         self._counts: dict[_Key, int] = {}
         self._kept: OrderedDict[_Key, list[Line]] = OrderedDict()

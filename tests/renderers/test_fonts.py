@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sfumato.errors import RenderError
 from sfumato.renderers import fonts as fonts_module
-from sfumato.renderers.fonts import FontSet, clusters, code_point
+from sfumato.renderers.fonts import BODY, Body, FontSet, clusters, code_point
 
 pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
 
@@ -129,3 +129,17 @@ def test_a_missing_glyph_is_reported_once():
 
 def test_identity_is_the_same_for_the_same_fonts(fonts):
     assert FontSet().identity == fonts.identity
+
+
+def test_prose_is_set_in_the_body_asked_for(fonts):
+    narrow = FontSet(Body("noto-sans", weight=400, width=75))
+    assert narrow.main("prose").axes == (("Weight", 400), ("Width", 75))
+    assert narrow.load(narrow.main("prose"), 24).getlength("width") < fonts.load(
+        fonts.main("prose"), 24
+    ).getlength("width")
+    assert narrow.identity != fonts.identity == FontSet(BODY).identity
+
+
+def test_a_body_that_is_not_installed_is_refused():
+    with pytest.raises(RenderError, match="fontpkg-no-such-sans is missing"):
+        FontSet(Body("no-such-sans"))

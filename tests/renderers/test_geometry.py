@@ -168,3 +168,11 @@ def test_a_turn_without_lines_is_a_mistake():
     style = fit_style(PageRules(28, 1568, 1568), 9, page_px2=300_000)
     with pytest.raises(ValueError, match="#3"):
         paginate([(3, 0)], style)
+
+
+def test_a_pitch_that_is_given_replaces_the_computed_one():
+    rules = PageRules(28, 1568, 1568)
+    computed, wide = (fit_style(rules, 9, page_px2=300_000, pitch_px=px) for px in (None, 12))
+    assert (computed.pitch_px, wide.pitch_px) == (pitch_for(9), 12)
+    assert wide.column_px == computed.column_px
+    assert wide.rows < computed.rows

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pixels
 
 from sfumato.renderers import Page, PageRules, Renderer, Style, fit_style
+from sfumato.renderers.fonts import Body, FontSet
 from sfumato.turn import Image
 
 pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
@@ -296,6 +297,14 @@ def test_pixels_change_only_when_the_fingerprint_does(block, style):
     blocks = [block(text, mark=mark, show_time=mark == 1) for mark, text in enumerate(turns, 1)]
     (page,) = renderer.draw(blocks, style)
     assert hashlib.sha256(pixels(page).tobytes()).hexdigest() == GOLDEN_PIXELS
+
+
+def test_a_renderer_draws_in_the_fonts_that_it_is_given(renderer, style, block):
+    blocks = [block("the width of these words " * 20)]
+    same, narrow = Renderer(FontSet()), Renderer(FontSet(Body("noto-sans", width=75)))
+    assert same.draw(blocks, style) == renderer.draw(blocks, style)
+    assert narrow.lines(blocks[0], style) < renderer.lines(blocks[0], style)
+    assert narrow.fingerprint != renderer.fingerprint
 
 
 def test_an_accented_letter_of_code_takes_one_cell(renderer, style, block):
