@@ -94,7 +94,7 @@ def _plot(best: Sequence[Reading], most_wrong: float, console: Console) -> None:
     try:
         import matplotlib
     except ImportError:
-        console.print("no plot: pip install 'sfumato[bench]' for matplotlib")
+        console.print("no plot: pip install matplotlib")
         return
     matplotlib.use("agg")
     from matplotlib import pyplot
