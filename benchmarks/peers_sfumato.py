@@ -44,7 +44,7 @@ class Sfumato:
         self._renderer = Renderer()
 
     def sizes_px(self, kind: str) -> Sequence[float]:
-        return (6.5, 7, 8, 9, 10, 12, 15)
+        return (6.6, 7, 7.3, 7.7, 8, 8.4, 9, 10, 12, 15)
 
     def default_px(self, kind: str) -> float:
         return 8
