@@ -1,9 +1,9 @@
 """A small language model on this machine as host: it reads text, and recalls every time.
 
 Takes a memory whose last turn is a question; gives the answer, piece by piece.
-The model sees no pages and calls no tools, so before each answer the turns that
-the question brings back are put in front of it, verbatim. The
-weights are found in ``sfumato.adapters.local_weights``.
+The model sees no pages and calls no tools, so the turns that a question brings
+back are put in front of it, verbatim. The weights are found in
+``sfumato.adapters.local_weights``.
 
     from sfumato import Memory
     from sfumato.adapters.local import LocalHost
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from sfumato.plain import body, labelled
 from sfumato.recall import Recalled
 from sfumato.tokens import CachedCounter
 from sfumato.turn import JsonObject, Turn
-from sfumato.vision_torch import needed
+from sfumato.vision_torch import cache_argument, needed
 
 __all__ = ["LocalHost", "Prompt"]
 
@@ -43,7 +42,6 @@ RECALLED_TURNS = 4
 RECENT_SHARE = 0.5
 """Share of the budget for recent turns; what the question brings back gets the rest."""
 
-_OLD_NAME = "past_key_values"
 _TASK = "You are a helpful assistant. Answer the last question briefly and exactly."
 _REMEMBERED = "From earlier in this conversation:"
 
@@ -72,9 +70,9 @@ class LocalHost:
     def prompt(self, memory: Memory) -> Prompt:
         """The recent turns within half the memory's budget, and what the last one brings back.
 
-        Turns that come back and do not fit are left out, the least fitting first.
-        Raises NotFoundError for a thread without turns, BudgetError and
-        InputError when the question alone does not fit.
+        Turns that come back and do not fit are left out. Raises NotFoundError for
+        a thread without turns, BudgetError or InputError when the question alone
+        does not fit, InputError for a last turn that is no question.
         """
         if memory.budget + ANSWER_TOKENS > CONTEXT_TOKENS:
             raise InputError(
@@ -83,10 +81,14 @@ class LocalHost:
                 f"not {memory.budget:,}"
             )
         view = memory.view(int(memory.budget * RECENT_SHARE))
+        if not view.recent or view.recent[-1].role == "assistant":
+            raise InputError(f"thread {memory.thread!r} does not end with a question: add one")
         said = [_message(each) for each in (*view.system, *view.recent)]
+        # The archive note and the factsheet speak of pages, which this model does not get.
         copies = [part for part in view.front if part.kind in ("copy", "text")]
         notes = [part.text for part in copies if part.text]
-        shown = {part.first_turn for part in (*copies, *view.parts) if part.text or part.turn}
+        spoken = [part for part in view.parts if part.turn is not None]
+        shown = {part.first_turn for part in (*copies, *spoken)}
         kept: list[Recalled] = []
         for found in memory.recall(body(view.recent[-1]), RECALLED_TURNS + len(shown)):
             if found.turn in shown or len(kept) == RECALLED_TURNS:
@@ -108,8 +110,7 @@ class LocalHost:
     def _tokens(self, prompt: Prompt) -> Iterator[int]:
         torch, transformers = needed("torch", EXTRA), needed("transformers", EXTRA)
         kept = transformers.DynamicCache()
-        # The argument was renamed; the old name goes in transformers 5.40.
-        named = "cache" if "cache" in signature(self._model.forward).parameters else _OLD_NAME
+        named = cache_argument(self._model)
         ids = torch.tensor([self._ids(prompt.messages)])
         for _ in range(ANSWER_TOKENS):
             with torch.inference_mode():

@@ -40,6 +40,8 @@ def load(folder: Path | None = None) -> tuple[Model, Any]:
         _convert(kept)
     try:
         return _loaded(kept)
+    except SfumatoError:  # something is not installed: the copy is not to blame
+        raise
     except Exception:
         # Whatever is wrong with a copy, the package still has the weights.
         shutil.rmtree(kept, ignore_errors=True)

@@ -38,7 +38,7 @@ from peers import Contender, Missing, PixelPrompt, UnLOCC
 from peers_published import Glyph, SpleenGrid
 from peers_sfumato import Sfumato
 from PIL import Image, ImageChops
-from readers import Engine, PaddleOCR, Tesseract
+from readers import Engine, engines_for
 from rich.console import Console
 from rich.progress import Progress
 from samples import Sample, samples
@@ -100,7 +100,7 @@ def assess(contender: str, sample: Sample, size_px: float) -> Reading:
     excerpts = [sample.part(number * step, EXCERPT) for number in range(EXCERPTS)]
     drawn = [program.draw(part, size_px) for part in excerpts]
     known = [len(plain(part.text)) for part in excerpts]
-    engines, cuts = _engines(sample.kind), (False, True) if drawn[0][0].rows else (False,)
+    engines, cuts = engines_for(sample.kind), (False, True) if drawn[0][0].rows else (False,)
 
     def errors(each: int, engine: Engine, scale: float, cut: bool) -> int:
         pieces = [piece for page in drawn[each] for piece in (page.rows if cut else page.columns)]
@@ -197,11 +197,6 @@ def _inked(column: Image.Image) -> Image.Image:
 @cache
 def _made(contender: str) -> Contender:
     return CONTENDERS[contender]()
-
-
-@cache
-def _engines(kind: str) -> tuple[Engine, Engine]:
-    return Tesseract("chi_sim" if kind == "chinese" else "eng"), PaddleOCR()
 
 
 def main() -> None:

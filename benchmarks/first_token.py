@@ -15,7 +15,6 @@ read the ratios.
 
     python benchmarks/first_token.py [--tokens 1000 2000 4000 8000] [--turns 8]
                                      [--device cpu] [--dtype float32] [--threads 1]
-                                     [--results FILE]
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from sfumato.importers import read_conversations
 from sfumato.plain import part_text
 from sfumato.turn import Turn
 
-RESULTS = Path(__file__).parent / "results" / "first_token.md"
+RESULTS = Path(__file__).parent / "results"
 DEMO = Path(__file__).parent / "demo" / "conversation.jsonl"
 SHARE = 0.4
 HOST, PROFILE = "qwen3-vl", "dense"
@@ -71,7 +70,6 @@ def main() -> None:
     wanted.add_argument("--device", default="cpu")
     wanted.add_argument("--dtype", default="float32")
     wanted.add_argument("--threads", type=int, default=1)
-    wanted.add_argument("--results", type=Path, default=RESULTS)
     given = wanted.parse_args()
     torch.set_num_threads(given.threads)
     model = random_host(given.device, getattr(torch, given.dtype))
@@ -86,7 +84,8 @@ def main() -> None:
             rows.append(measured(model, turns, tokens, given.turns, Path(folder)))
         print(f"{tokens}: {rows[-1]}", flush=True)
     text = report(rows, model, given)
-    given.results.write_text(text, encoding="utf-8")
+    name = "first_token.md" if given.device == "cpu" else "first_token_gpu.md"
+    (RESULTS / name).write_text(text, encoding="utf-8")
     Console().print(Markdown(text))
 
 

@@ -32,7 +32,7 @@ import legibility_report
 from demo.scoring import ErrorRate, Line, error_rate
 from peers_sfumato import PAGES, blocks, columns
 from PIL import Image
-from readers import Engine, PaddleOCR, Tesseract
+from readers import Engine, engines_for
 from rich.console import Console
 from rich.progress import Progress, TaskID, TimeElapsedColumn
 from samples import Sample, samples
@@ -178,7 +178,7 @@ def screen(cell: Cell, sample: Sample) -> Result:
     """The first pass: every engine at its best magnification."""
     parts = _screening(excerpts(sample))
     readings: list[Reading] = []
-    for engine in _engines(cell.text):
+    for engine in engines_for(cell.text):
         tried = {scale: read(cell, parts[:_CALIBRATING], engine, scale) for scale in SCALES}
         best = min(SCALES, key=lambda scale: sum(line.errors for line in tried[scale]))
         lines = tried[best] + read(cell, parts[_CALIBRATING:], engine, best)
@@ -191,7 +191,7 @@ def confirm(found: Result, sample: Sample) -> Result:
     every = excerpts(sample)
     parts = [part for part in every if part not in _screening(every)]
     readings: list[Reading] = []
-    for engine, screened in zip(_engines(found.cell.text), found.readings, strict=True):
+    for engine, screened in zip(engines_for(found.cell.text), found.readings, strict=True):
         lines = _numbered(read(found.cell, parts, engine, screened.scale))
         readings.append(Reading(engine.name, screened.scale, tuple(lines), error_rate(lines)))
     return replace(found, readings=tuple(readings))
@@ -274,11 +274,6 @@ def _style(cell: Cell, page_px2: int) -> Style:
 @cache
 def _renderer(font: str) -> Renderer:
     return Renderer(FontSet((FONTS | WEIGHTS)[font]))
-
-
-@cache
-def _engines(kind: str) -> tuple[Engine, Engine]:
-    return Tesseract("chi_sim" if kind == "chinese" else "eng"), PaddleOCR()
 
 
 def main() -> None:

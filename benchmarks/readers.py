@@ -100,6 +100,12 @@ def magnified(picture: Image.Image, scale: float) -> Image.Image:
     return paper
 
 
+@cache
+def engines_for(kind: str) -> tuple[Engine, Engine]:
+    """Both engines, for a text of that kind (see samples.py)."""
+    return Tesseract("chi_sim" if kind == "chinese" else "eng"), PaddleOCR()
+
+
 def _lines(pieces: list[tuple[float, float, float, str]]) -> list[str]:
     """(y, x, height, text) pieces put together where they share a line."""
     lines: list[list[tuple[float, float, float, str]]] = []

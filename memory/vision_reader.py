@@ -22,7 +22,7 @@ from sfumato.vision import VisionEncoder
 from sfumato.vision_choice import Choose
 from sfumato.vision_page import VisualPage
 from sfumato.vision_prefix import Prefix, Prefixes, croppable_cache
-from sfumato.vision_torch import Tensor, needed
+from sfumato.vision_torch import Tensor, cache_argument, needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +67,7 @@ class Reader:
         self.tokens_read = 0
         self._model = encoder.tower.model
         arguments = encoder.tower.arguments
-        # The cache's argument was renamed; the old name goes in transformers 5.40.
-        self._cache = "cache" if "cache" in arguments else "past_key_values"
+        self._cache = cache_argument(self._model)
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in arguments else {}
         self._cuts = prefix_bytes > 0 and not encoder.tower.bidirectional_prompt
 

@@ -7,6 +7,7 @@ they are ``Any`` here, and so are tensors and models wherever they are passed.
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any, TypeAlias
 
 from sfumato.errors import SfumatoError
@@ -14,7 +15,7 @@ from sfumato.errors import SfumatoError
 Tensor: TypeAlias = Any
 """A ``torch.Tensor``."""
 Model: TypeAlias = Any
-"""A transformers image-text-to-text model, such as ``Qwen3VLForConditionalGeneration``."""
+"""A transformers model that writes text, such as ``Qwen3VLForConditionalGeneration``."""
 Processor: TypeAlias = Any
 """The model's transformers processor."""
 
@@ -28,3 +29,9 @@ def needed(module: str, extra: str = "vision") -> Any:
             f"{module.split('.')[0]} is needed and cannot be imported ({problem}): "
             f"pip install 'sfumato[{extra}]'"
         ) from problem
+
+
+def cache_argument(model: Model) -> str:
+    """The name under which the model takes its keys and values."""
+    # It was renamed; the old name goes in transformers 5.40.
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"

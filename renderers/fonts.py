@@ -323,7 +323,7 @@ def _installed(body: Body) -> tuple[list[Font], list[Font], list[Font], list[Fon
     families = fontpkg.families()
     for slug in (body.slug, "noto-sans", "inconsolata"):
         if slug not in families:
-            raise RenderError(f"font package fontpkg-{slug} is missing: reinstall sfumato")
+            raise RenderError(f"font package fontpkg-{slug} is missing: pip install fontpkg-{slug}")
     prose, bold = (
         [
             _family(slug, (("Weight", weight), ("Width", width)))

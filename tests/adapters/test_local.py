@@ -102,6 +102,18 @@ def test_a_budget_past_the_models_context_is_refused(model, tmp_path):
         model.prompt(wide)
 
 
+def test_a_thread_that_does_not_end_with_a_question_is_refused(model, memory):
+    with pytest.raises(InputError, match="does not end with a question"):
+        model.prompt(memory)
+
+
+def test_what_is_not_installed_costs_no_converted_weights(model, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(SfumatoError, match="transformers"):
+        local_weights.load(folder)
+    assert local_weights.is_converted(folder)
+
+
 def test_broken_weights_are_converted_again(model, folder):
     [kept] = folder.iterdir()
     (kept / "config.json").write_text("{")
