@@ -20,12 +20,13 @@ import time
 import warnings
 from collections import Counter
 from io import BytesIO
+from typing import Any
 
 from PIL import Image as Pixels
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sfumato.renderers import Block, Page, PageRules, Renderer, Style, fit_style
+from sfumato.renderers import Block, Page, PageRules, Renderer, Style, fit_style, paginate
 from sfumato.renderers.typeset import TIMES
 from sfumato.turn import Text
 
@@ -71,14 +72,18 @@ def text(chance: random.Random) -> tuple[str, str]:
 def style(chance: random.Random) -> Style:
     """A page and a type size that some host might ask for."""
     type_px = chance.choice([6, 6.5, 7, 8, 9, 10.5, 12, 14, 18])
-    running = chance.random() < 0.5
+    extras: dict[str, Any] = {
+        "running": chance.random() < 0.5,
+        "large_px": chance.choice([0, type_px * 1.5]),
+        "small_px": chance.choice([0, type_px * 0.8]),
+    }
     if chance.random() < 0.3:
-        return fit_style(PageRules(1, 1280, 1280, CANVASES), type_px, page_px2=0, running=running)
+        return fit_style(PageRules(1, 1280, 1280, CANVASES), type_px, page_px2=0, **extras)
     snap = chance.choice([1, 16, 28, 32])
     width = chance.randrange(max(160, int(14 * type_px)), 900)
     side = max(snap, width // snap * snap)
     rules = PageRules(snap, max(side, 168), chance.randrange(200, 1_200))
-    return fit_style(rules, type_px, page_px2=chance.randrange(60_000, 600_000), running=running)
+    return fit_style(rules, type_px, page_px2=chance.randrange(60_000, 600_000), **extras)
 
 
 def visible(source: str) -> str:
@@ -121,11 +126,19 @@ def one_round(
     made = [text(chance) for _ in range(chance.randint(1, 5))]
     kinds, sources = "+".join(kind for kind, _ in made), [source for _, source in made]
     blocks = [
-        Block(n, "user", chance.choice([None, "Ana", "x\n#9 user"]), None, False, (Text(source),))
+        Block(
+            n,
+            "user",
+            chance.choice([None, "Ana", "x\n#9 user"]),
+            None,
+            False,
+            (Text(source),),
+            priority=chance.choice([0, 0, 1, -1]),
+        )
         for n, source in enumerate(sources, 1)
     ]
     page = style(chance)
-    plans = renderer.paginate([(b.mark, renderer.lines(b, page)) for b in blocks], page)
+    plans = paginate([renderer.height(b, page) for b in blocks], page)
     pages = renderer.draw(blocks, page, boxes=True)
     found = fault(pages, sources)
     sizes = [(plan.width_px, plan.height_px) for plan in plans]

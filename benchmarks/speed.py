@@ -106,7 +106,7 @@ class Sfumato(Drawer):
         turns = blocks(sample)
         started = time.process_time()
         for block in turns:
-            self._renderer.lines(block, self._style)
+            self._renderer.height(block, self._style)
         wrapped = time.process_time()
         with saving() as encode:
             pages = self._renderer.draw(turns, self._style)

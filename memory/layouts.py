@@ -71,13 +71,13 @@ class Desk:
 
     def layout_key(self, capacity: int) -> str:
         """Names the layout: host geometry, type sizes, counter, policy and capacity."""
-        sizes = self.host.profiles.get(self.profile) if self.host.sees else None
+        sizes = [(name, each.min_px, each.max_px) for name, each in self.host.profiles.items()]
         identity = [
             self.host.name,
             self.host.formula,
             repr(sorted(self.host.params.items())),
             repr(self.host.page_rules),
-            repr((sizes.min_px, sizes.max_px) if sizes else None),
+            repr((self.profile, sorted(sizes)) if self.host.sees else None),
             self.host.max_images,
             self.host.max_request_bytes,
             self.host.message_overhead,

@@ -18,8 +18,8 @@ from sfumato.facts import Factsheet, exact_strings, factsheet
 from sfumato.hosts import Host
 from sfumato.journal import Entry, Journal
 from sfumato.plain import FORGOTTEN, copy_of, labelled, skeleton
-from sfumato.renderers import Block, Renderer
-from sfumato.renderers.geometry import paginate
+from sfumato.renderers import Block, Height, Renderer, paginate
+from sfumato.renderers.geometry import Priority
 from sfumato.tiers import BYTES_PER_PX, Tier
 from sfumato.tokens import Counter
 from sfumato.turn import Text, ToolResult, Turn
@@ -47,7 +47,7 @@ class Measures:
         self.tiers = len(tiers)
         self._entries: dict[int, Entry] = {}
         self._text: dict[int, int] = {}
-        self._lines: dict[tuple[int, int], int] = {}
+        self._heights: dict[tuple[int, int], Height] = {}
         self._facts: dict[int, tuple[str, ...]] = {}
         self._sheets: dict[tuple[tuple[int, ...], int], Factsheet] = {}
         self._counts: dict[str, int] = {}
@@ -67,7 +67,7 @@ class Measures:
             self._text.pop(mark, None)
             self._facts.pop(mark, None)
             for tier in range(1, self.tiers + 1):
-                self._lines.pop((mark, tier), None)
+                self._heights.pop((mark, tier), None)
         self._sheets.clear()
 
     def entry(self, mark: int) -> Entry:
@@ -121,7 +121,7 @@ class Measures:
 
     def pages(self, tier: int, marks: Sequence[int]) -> tuple[PageBox, ...]:
         style = self._ladder[tier - 1].style
-        plans = paginate([(mark, self._line_count(mark, tier)) for mark in marks], style)
+        plans = paginate([self._height(mark, tier) for mark in marks], style)
         return tuple(
             PageBox(
                 plan.first,
@@ -134,12 +134,12 @@ class Measures:
             for index, plan in enumerate(plans)
         )
 
-    def _line_count(self, mark: int, tier: int) -> int:
+    def _height(self, mark: int, tier: int) -> Height:
         key = (mark, tier)
-        if key not in self._lines:
+        if key not in self._heights:
             style = self._ladder[tier - 1].style
-            self._lines[key] = self._renderer.lines(self.block(mark), style)
-        return self._lines[key]
+            self._heights[key] = self._renderer.height(self.block(mark), style)
+        return self._heights[key]
 
     def sheet(self, marks: Sequence[int], limit: int) -> Factsheet:
         """The factsheet over these turns within ``limit`` tokens."""
@@ -184,7 +184,8 @@ class Measures:
             marks = echoed_marks(turn)
             remark = "recalled " + (", ".join(f"#{m}" for m in marks) or "nothing")
         parts = () if remark else turn.parts
-        return Block(mark, turn.role, turn.name, entry.time, self._after_gap(entry), parts, remark)
+        gap = self._after_gap(entry)
+        return Block(mark, turn.role, turn.name, entry.time, gap, parts, remark, _priority(turn))
 
     def _after_gap(self, entry: Entry) -> bool:
         if entry.seq == 1:
@@ -198,16 +199,24 @@ class Measures:
         for mark in marks:
             block, entry = self.block(mark), self.entry(mark)
             names.append(
-                f"{mark} {entry.digest} {entry.time.isoformat()} {block.show_time} {block.note}"
+                f"{mark} {entry.digest} {entry.time.isoformat()} {block.show_time} {block.note} "
+                f"{block.priority}"
             )
         return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
+def _priority(turn: Turn) -> Priority:
+    """By the sign of ``metadata["importance"]``, where that is a number."""
+    importance = turn.metadata.get("importance", 0)
+    if not isinstance(importance, int | float):
+        return 0
+    return 1 if importance > 0 else -1 if importance < 0 else 0
+
+
 def added(entry: Entry) -> TurnAdded:
     """A journal entry as a step of the fold."""
-    importance = entry.turn.metadata.get("importance", 0)
-    important = isinstance(importance, int | float) and importance > 0
     turn = entry.turn
+    important = _priority(turn) > 0
     return TurnAdded(entry.seq, turn.role, entry.time, turn.call_ids, turn.result_ids, important)
 
 

@@ -94,7 +94,9 @@ class Memory:
     def add(self, role: str, content: str | Sequence[Part], **fields: Any) -> Entry:
         """Add one turn; it is durable when this returns.
 
-        ``fields`` are those of Turn: name, time, id, metadata, extra. Raises
+        ``fields`` are those of Turn: name, time, id, metadata, extra;
+        ``metadata={"importance": 1}`` keeps a turn in larger type when it fades, -1 in
+        smaller. Raises
         TurnError for a turn that cannot be stored, ConflictError for an id
         that is taken by another turn; nothing is stored then.
         """

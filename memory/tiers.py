@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sfumato.aging import Policy
 from sfumato.errors import HostError, RenderError
-from sfumato.hosts import Host
+from sfumato.hosts import Host, TypeRange
 from sfumato.renderers.geometry import (
     PROSE_CHARACTER_EM,
     Style,
@@ -60,9 +60,7 @@ def tiers_for(host: Host, profile: str, capacity: int, policy: Policy) -> tuple[
             f"host {host.name!r} has no profile {profile!r}: use one of {', '.join(host.profiles)}"
         )
     sizes = host.profiles[profile]
-    largest = sizes.max_px
-    while largest > sizes.min_px and ratio(host, largest) < WORTHWHILE:
-        largest = max(sizes.min_px, largest - TYPE_STEP_PX)
+    largest = _largest_worthwhile(host, sizes)
     if ratio(host, largest) < 1:
         return ()
     page_px2 = _page_area(host, capacity)
@@ -70,6 +68,10 @@ def tiers_for(host: Host, profile: str, capacity: int, policy: Policy) -> tuple[
     # Smaller and smaller type keeps less readable than its smallest size throughout
     # (benchmarks/results/decay.md); dense tiers only lose their pictures.
     steps = (sizes.min_px,) * policy.tiers if dense else ladder(sizes.min_px, largest, policy.tiers)
+    # Whatever the tier, turns that matter stay in the size of exact reading, and turns
+    # that do not take the one that the gist survives.
+    exact = _largest_worthwhile(host, host.profiles.get("legible", sizes))
+    gist = host.profiles.get("dense", sizes).min_px
     tiers: list[Tier] = []
     for number, type_px in enumerate(steps, start=1):
         # The last tier shows captions only; before it thumbnails shrink with the type.
@@ -81,11 +83,21 @@ def tiers_for(host: Host, profile: str, capacity: int, policy: Policy) -> tuple[
                 page_px2=page_px2,
                 thumbnail_px=thumbnail,
                 running=dense,
+                large_px=exact if exact > type_px else 0,
+                small_px=gist if gist < type_px else 0,
             )
         except RenderError:
             continue
         tiers.append(Tier(len(tiers) + 1, style))
     return tuple(tiers)
+
+
+def _largest_worthwhile(host: Host, sizes: TypeRange) -> float:
+    """The largest type of a profile that is worth its page; else the smallest."""
+    largest = sizes.max_px
+    while largest > sizes.min_px and ratio(host, largest) < WORTHWHILE:
+        largest = max(sizes.min_px, largest - TYPE_STEP_PX)
+    return largest
 
 
 def ratio(host: Host, type_px: float) -> float:

@@ -97,7 +97,9 @@ class Turn:
 
     ``time`` is timezone-aware; None means "when it is added". ``id`` is stable
     and unique among a thread's live turns; None means "assign one".
-    ``metadata`` is the user's, ``extra`` holds message-level wire fields.
+    ``metadata`` is the user's; of it, only the sign of a number ``importance`` is read:
+    turns above 0 are drawn larger than others, turns below smaller. ``extra`` holds
+    message-level wire fields.
     """
 
     role: Role

@@ -1,6 +1,7 @@
 """Renderers: turns drawn as dense page images that a vision model reads.
 
-geometry   page sizes, tiers' type sizes and pagination, as pure arithmetic
+geometry   page sizes and tiers' type sizes, as pure arithmetic
+pagination which turns stand on which page, as pure arithmetic
 fonts      which font draws which character
 content    turns as prose, code and pictures
 glyphs     words to pixels, by their fonts
@@ -15,19 +16,19 @@ Takes value types only; knows nothing of storage, hosts, tokens or aging.
 
 from sfumato.renderers.geometry import (
     Block,
-    PagePlan,
     PageRules,
     Style,
     fit_style,
     ladder,
-    paginate,
 )
 from sfumato.renderers.page import Renderer
+from sfumato.renderers.pagination import Height, PagePlan, paginate
 from sfumato.renderers.sheet import Box, Page
 
 __all__ = [
     "Block",
     "Box",
+    "Height",
     "Page",
     "PagePlan",
     "PageRules",

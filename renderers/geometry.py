@@ -1,20 +1,21 @@
-"""Page geometry: how large pages are and which turns stand on which page.
+"""Page geometry: how large pages, columns and lines are.
 
-Takes what a host demands of a page (PageRules), a type size in pixels and, per
-turn, its mark and its number of lines; gives a Style and PagePlans. Everything
-here is arithmetic: a planner can cost pages without drawing them, and drawing
-gives exactly these pages. Knows nothing of fonts, pixels, tokens or tiers.
+Takes what a host demands of a page (PageRules) and a type size in pixels; gives a
+Style. Everything here is arithmetic: a planner can cost pages without drawing them.
+Knows nothing of fonts, pixels, tokens or tiers.
 
 All lengths are pixels. A page is a header bar over one or more columns; lines
-fill the columns from the left, and all lines have the same height (pitch).
+fill the columns from the left, and lines of one type size have the same height
+(pitch).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 from sfumato.errors import RenderError
 from sfumato.turn import Part
@@ -40,6 +41,9 @@ LINE_CHARACTERS = 50
 LADDER_STEP = 1.3
 
 
+Priority: TypeAlias = Literal[-1, 0, 1]
+
+
 @dataclass(frozen=True, slots=True)
 class PageRules:
     """What a host demands of a page image.
@@ -57,7 +61,10 @@ class PageRules:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One turn as it is drawn. ``note`` is drawn instead of the parts."""
+    """One turn as it is drawn. ``note`` is drawn instead of the parts.
+
+    Turns of ``priority`` 1 are set in their style's large type, those of -1 in its small.
+    """
 
     mark: int
     role: str
@@ -66,6 +73,7 @@ class Block:
     show_time: bool
     parts: tuple[Part, ...]
     note: str | None = None
+    priority: Priority = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,8 @@ class Style:
     ``column_px`` is a column's width, ``gutter_px`` the space between columns.
     Thumbnails are at most ``thumbnail_px`` high; 0 leaves captions only.
     In ``running`` text a turn's lines follow one another without a break, a sign
-    where each ended.
+    where each ended. ``large_px`` and ``small_px`` are the type sizes of turns that
+    matter more and less than others; 0 sets them like all others.
     """
 
     type_px: float
@@ -93,6 +102,17 @@ class Style:
     canvases: tuple[tuple[int, int], ...] = ()
     thumbnail_px: int = 0
     running: bool = False
+    large_px: float = 0
+    small_px: float = 0
+
+    def of(self, priority: Priority) -> Style:
+        """The style that turns of a priority are set in, in the same columns."""
+        type_px = {1: self.large_px, 0: 0, -1: self.small_px}[priority]
+        pitch = pitch_for(type_px)
+        if not type_px or self.rows * self.pitch_px < 2 * pitch:
+            return self
+        rows = self.rows * self.pitch_px // pitch
+        return replace(self, type_px=type_px, pitch_px=pitch, rows=rows)
 
     @property
     def bar_px(self) -> int:
@@ -108,29 +128,6 @@ class Style:
     def hang_px(self) -> int:
         """Where all other lines start, from the column's left."""
         return self.flush_px + max(4, round(self.type_px * 0.6))
-
-    @property
-    def capacity(self) -> int:
-        """The most lines one page holds."""
-        return self.columns * self.rows
-
-
-@dataclass(frozen=True, slots=True)
-class PagePlan:
-    """One page: marks ``first`` to ``last``, lines ``start`` up to ``stop``.
-
-    Lines count from 0 over all blocks of the span. They fill ``columns``
-    columns of ``rows`` lines on an image of ``width_px`` x ``height_px``.
-    """
-
-    first: int
-    last: int
-    start: int
-    stop: int
-    columns: int
-    rows: int
-    width_px: int
-    height_px: int
 
 
 def pitch_for(type_px: float) -> int:
@@ -151,6 +148,8 @@ def fit_style(
     line_characters: int = LINE_CHARACTERS,
     thumbnail_px: int = 0,
     running: bool = False,
+    large_px: float = 0,
+    small_px: float = 0,
 ) -> Style:
     """The page that suits a host and a type size.
 
@@ -187,6 +186,8 @@ def fit_style(
         canvases=rules.canvases,
         thumbnail_px=thumbnail_px,
         running=running,
+        large_px=large_px,
+        small_px=small_px,
     )
     if columns < 1 or rows < 2 or style.column_px < style.hang_px + 8 * type_px:
         raise RenderError(
@@ -214,141 +215,6 @@ def ladder(min_px: float, max_px: float, max_tiers: int = 3) -> tuple[float, ...
     return (max_px, *between, min_px)
 
 
-def paginate(marks_lines: Sequence[tuple[int, int]], style: Style) -> list[PagePlan]:
-    """The pages that (mark, number of lines) pairs fill, in order.
-
-    A turn stays on one page unless it is larger than a page; such a turn gets
-    pages of its own. Grid pages are cropped to what they hold; where canvases
-    are fixed, the set with the least total area is chosen.
-    """
-    for mark, lines in marks_lines:
-        if lines < 1:
-            raise ValueError(f"turn #{mark} has {lines} lines; every turn has at least one")
-    choose = _pack_canvases if style.canvases else _pack_grid
-    pages: list[PagePlan] = []
-    start = 0
-    for turns in _groups(marks_lines, _largest(style)):
-        if len(turns) == 1 and turns[0][1] > _largest(style):
-            sizes = _split(turns[0][1], _largest(style))
-            parts = [(turns[0][0], turns[0][0], size) for size in sizes]
-        else:
-            parts = choose(turns, style)
-        for first, last, lines in parts:
-            pages.append(_plan(first, last, start, start + lines, style))
-            start += lines
-    return pages
-
-
-def _groups(
-    marks_lines: Sequence[tuple[int, int]], largest: int
-) -> Iterator[list[tuple[int, int]]]:
-    """Runs of turns that may share pages; an oversized turn is a run of its own."""
-    run: list[tuple[int, int]] = []
-    for pair in marks_lines:
-        if pair[1] <= largest:
-            run.append(pair)
-            continue
-        if run:
-            yield run
-        yield [pair]
-        run = []
-    if run:
-        yield run
-
-
-def _split(lines: int, largest: int) -> list[int]:
-    whole, rest = divmod(lines, largest)
-    return [largest] * whole + ([rest] if rest else [])
-
-
-def _pack_grid(turns: Sequence[tuple[int, int]], style: Style) -> list[tuple[int, int, int]]:
-    """Fill each page as far as whole turns go."""
-    pages: list[tuple[int, int, int]] = []
-    for mark, lines in turns:
-        if pages and pages[-1][2] + lines <= style.capacity:
-            first, _, filled = pages[-1]
-            pages[-1] = (first, mark, filled + lines)
-        else:
-            pages.append((mark, mark, lines))
-    return pages
-
-
-def _pack_canvases(turns: Sequence[tuple[int, int]], style: Style) -> list[tuple[int, int, int]]:
-    """The cut into pages whose smallest fitting canvases have the least area.
-
-    Dynamic programme over page starts: the least cost never falls as turns are
-    added, so for each canvas only the longest page that starts here can be
-    best. Fewest pages break ties (each repeats a header), then full first pages.
-    """
-    sizes = sorted({(columns * rows, w * h) for w, h, columns, rows in _canvas_grids(style)})
-    until = [0]
-    for _, lines in turns:
-        until.append(until[-1] + lines)
-    count = len(turns)
-    best = [(0, 0, count)] * (count + 1)
-    ends = [count] * len(sizes)
-    for start in range(count - 1, -1, -1):
-        choices: list[tuple[int, int, int, int]] = []
-        for k, (capacity, area) in enumerate(sizes):
-            while until[ends[k]] - until[start] > capacity:
-                ends[k] -= 1
-            if ends[k] > start:
-                cost, pages, _ = best[ends[k]]
-                choices.append((cost + area, pages + 1, -area, ends[k]))
-        cost, pages, _, end = min(choices)
-        best[start] = (cost, pages, end)
-    cuts: list[tuple[int, int, int]] = []
-    start = 0
-    while start < count:
-        end = best[start][2]
-        cuts.append((turns[start][0], turns[end - 1][0], until[end] - until[start]))
-        start = end
-    return cuts
-
-
-def _plan(first: int, last: int, start: int, stop: int, style: Style) -> PagePlan:
-    """The smallest page that holds the lines."""
-    lines = stop - start
-    if style.canvases:
-        fitting = [grid for grid in _canvas_grids(style) if grid[2] * grid[3] >= lines]
-        width, height, columns, rows = min(fitting, key=lambda grid: (grid[0] * grid[1], grid))
-        return PagePlan(first, last, start, stop, columns, rows, width, height)
-    shapes: list[tuple[int, int, int, int, int]] = []
-    for columns in range(1, min(style.columns, lines) + 1):
-        rows = math.ceil(lines / columns)
-        if rows <= style.rows:
-            width, height = _cropped(style, columns, rows)
-            shapes.append((width * height, columns, rows, width, height))
-    _, columns, rows, width, height = min(shapes)
-    return PagePlan(first, last, start, stop, columns, rows, width, height)
-
-
-def _cropped(style: Style, columns: int, rows: int) -> tuple[int, int]:
-    stride = style.column_px + style.gutter_px
-    width = _up(columns * stride, style.snap_px)
-    height = _up(style.bar_px + rows * style.pitch_px + style.margin_px, style.snap_px)
-    # A stride that is a fraction of the grid may round up past the full page.
-    return min(width, style.width_px), min(height, style.height_px)
-
-
-def _canvas_grids(style: Style) -> list[tuple[int, int, int, int]]:
-    """(width, height, columns, rows) of every canvas that holds at least a line."""
-    stride = style.column_px + style.gutter_px
-    grids: list[tuple[int, int, int, int]] = []
-    for width, height in style.canvases:
-        columns = width // stride
-        rows = (height - style.bar_px - style.margin_px) // style.pitch_px
-        if columns > 0 and rows > 0:
-            grids.append((width, height, columns, rows))
-    return grids
-
-
-def _largest(style: Style) -> int:
-    if style.canvases:
-        return max(columns * rows for _, _, columns, rows in _canvas_grids(style))
-    return style.capacity
-
-
 def _grid_stride(snap: int, max_width: int, wanted: int) -> int:
     """Column width plus gutter, so that any number of columns meets the grid.
 
@@ -371,11 +237,11 @@ def _grid_page(
     max_height = rules.max_height_px - rules.max_height_px % snap
     most = max(1, rules.max_width_px // max(1, stride))
     columns = 1
-    while columns < most and _up(columns * stride, snap) * max_height < page_px2:
+    while columns < most and up(columns * stride, snap) * max_height < page_px2:
         columns += 1
-    while columns > 1 and _up(columns * stride, snap) > rules.max_width_px:
+    while columns > 1 and up(columns * stride, snap) > rules.max_width_px:
         columns -= 1
-    width = _up(columns * stride, snap)
+    width = up(columns * stride, snap)
     columns = max(1, width // max(1, stride))
     tallest = min(max_height, page_px2 // max(1, width) // snap * snap)
     # Of the heights close to the wanted one, the one that leaves least unused.
@@ -396,5 +262,6 @@ def _canvas_stride(canvases: Sequence[tuple[int, int]], wanted: int) -> int:
     return min(range(min(narrow, narrowest), min(wide, narrowest) + 1), key=unused)
 
 
-def _up(value: int, step: int) -> int:
+def up(value: int, step: int) -> int:
+    """The least multiple of ``step`` that is not below ``value``."""
     return -(-value // step) * step

@@ -1,6 +1,6 @@
 """Pages: blocks to PNG images.
 
-Takes Blocks and a Style, gives the pages that geometry.paginate plans, as PNG
+Takes Blocks and a Style, gives the pages that pagination.paginate plans, as PNG
 bytes, and on request the boxes of everything pasted on them. Knows nothing of
 spans, tiers, hosts or tokens.
 
@@ -16,6 +16,7 @@ import threading
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 import PIL
@@ -23,15 +24,16 @@ from PIL import features
 
 from sfumato.renderers.content import PictureRoom, paragraphs
 from sfumato.renderers.fonts import FontSet
-from sfumato.renderers.geometry import Block, PagePlan, Style, paginate
+from sfumato.renderers.geometry import Block, Priority, Style
 from sfumato.renderers.glyphs import Letters
+from sfumato.renderers.pagination import Height, PagePlan, paginate
 from sfumato.renderers.place import Placing
-from sfumato.renderers.sheet import PNG, Page, Sheet
+from sfumato.renderers.sheet import PNG, Page, Sheet, Type
 from sfumato.renderers.typeset import Line, Typesetter
 from sfumato.turn import Text, Turn, encode
 
 # Raised whenever the same input would be drawn otherwise than before.
-RENDERER_VERSION = 4
+RENDERER_VERSION = 5
 
 _Key: TypeAlias = tuple[bytes, tuple[float, int, int, int], int, bool]
 
@@ -54,39 +56,45 @@ class Renderer:
         self._lock = threading.Lock()
         self.fingerprint = _fingerprint(self._fonts)
 
-    def lines(self, block: Block, style: Style) -> int:
-        """How many lines a block takes, whatever stands before and after it."""
-        key = _key(block, style)
+    def height(self, block: Block, style: Style) -> Height:
+        """How much of a page a block takes, whatever stands before and after it."""
+        own = style.of(block.priority)
+        key = _key(block, own)
         count = self._counts.get(key)
         if count is None:
-            count = len(self._set(block, style, key))
+            count = len(self._set(block, own, key))
             if len(self._counts) >= _COUNTED_BLOCKS:
                 self._counts.clear()
             self._counts[key] = count
-        return count
-
-    def paginate(self, marks_lines: Sequence[tuple[int, int]], style: Style) -> list[PagePlan]:
-        """geometry.paginate: the pages that (mark, lines) pairs fill."""
-        return paginate(marks_lines, style)
+        return Height(block.mark, count, own.pitch_px)
 
     def draw(self, blocks: Sequence[Block], style: Style, *, boxes: bool = False) -> list[Page]:
-        """The pages that ``paginate`` promises for these blocks' ``lines``."""
-        per_block = [self._set(block, style, _key(block, style)) for block in blocks]
-        plans = paginate(
-            [(block.mark, len(lines)) for block, lines in zip(blocks, per_block, strict=True)],
-            style,
-        )
-        lines = [line for found in per_block for line in found]
-        dates = [block for block, found in zip(blocks, per_block, strict=True) for _ in found]
-        letters, setter = self._setter(style)
-        placing = Placing(letters, setter)
+        """The pages that ``paginate`` plans for these blocks' heights."""
+        usual = self._type(style)
+        types: dict[Priority, Type] = {0: usual}
+        for block in blocks:
+            if block.priority not in types:
+                types[block.priority] = self._type(style.of(block.priority))
+        heights: list[Height] = []
+        lines: list[tuple[Line, Type]] = []
+        dates: list[datetime | None] = []
+        for block in blocks:
+            own = types[block.priority]
+            found = self._set(block, own.style, _key(block, own.style))
+            heights.append(Height(block.mark, len(found), own.style.pitch_px))
+            lines += [(line, own) for line in found]
+            dates += [block.time] * len(found)
         pages: list[Page] = []
-        for plan in plans:
-            sheet = Sheet(plan, style, letters, placing)
-            sheet.bar(_bar_texts(plan, dates[plan.start : plan.stop], lines[plan.start]))
+        for plan in paginate(heights, style):
+            sheet = Sheet(plan, usual)
+            sheet.bar(_bar_texts(plan, dates[plan.start : plan.stop], lines[plan.start][0]))
             sheet.columns(lines[plan.start : plan.stop])
             pages.append(sheet.page(boxes))
         return pages
+
+    def _type(self, style: Style) -> Type:
+        letters, setter = self._setter(style)
+        return Type(style, letters, Placing(letters, setter))
 
     def _set(self, block: Block, style: Style, key: _Key) -> list[Line]:
         with self._lock:
@@ -114,12 +122,12 @@ class Renderer:
             return self._setters[key]
 
 
-def _bar_texts(plan: PagePlan, blocks: Sequence[Block], first: Line) -> list[str]:
+def _bar_texts(plan: PagePlan, times: Sequence[datetime | None], first: Line) -> list[str]:
     """The page's own line, from the most telling to the shortest."""
     marks = f"#{plan.first}" if plan.first == plan.last else f"#{plan.first}–#{plan.last}"
     if not first.flush:
         marks += " continued"
-    days = [block.time.date().isoformat() for block in blocks if block.time is not None]
+    days = [time.date().isoformat() for time in times if time is not None]
     texts = [marks]
     if days:
         texts.insert(0, f"{marks} {days[0]}")

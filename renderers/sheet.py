@@ -16,8 +16,9 @@ from typing import Any, Literal, NamedTuple
 from PIL import Image, ImageDraw
 
 from sfumato.renderers.content import Picture
-from sfumato.renderers.geometry import PagePlan, Style
+from sfumato.renderers.geometry import Style
 from sfumato.renderers.glyphs import Letters
+from sfumato.renderers.pagination import PagePlan
 from sfumato.renderers.place import Placed, Placing
 from sfumato.renderers.typeset import Line
 
@@ -61,12 +62,23 @@ class Page:
     boxes: tuple[Box, ...] = ()
 
 
-class Sheet:
-    """One page being drawn: all its words are placed, then its rows are joined."""
+class Type(NamedTuple):
+    """What lines of one type size are placed with."""
 
-    def __init__(self, plan: PagePlan, style: Style, letters: Letters, placing: Placing) -> None:
-        self._plan, self._style = plan, style
-        self._letters, self._placing = letters, placing
+    style: Style
+    letters: Letters
+    placing: Placing
+
+
+class Sheet:
+    """One page being drawn: all its words are placed, then its rows are joined.
+
+    Where lines of several type sizes meet, rows are no longer in step: then every
+    word is pasted.
+    """
+
+    def __init__(self, plan: PagePlan, usual: Type) -> None:
+        self._plan, self._style, self._letters = plan, usual.style, usual.letters
         self._bar: list[Placed] = []
         self._lines: list[_Set] = []
 
@@ -85,23 +97,18 @@ class Sheet:
                     left += stamp.advance_px + letters.space_px
                 return
 
-    def columns(self, lines: Sequence[Line]) -> None:
-        """The text, column by column."""
-        style, rows, pitch = self._style, self._plan.rows, self._style.pitch_px
-        flush, hang, bar, width = (
-            style.flush_px,
-            style.hang_px,
-            style.bar_px,
-            style.column_px,
-        )
-        place = self._placing.place
-        left = style.margin_px
-        for first in range(0, len(lines), rows):
-            for row, line in enumerate(lines[first : first + rows]):
-                start = left + (flush if line.flush else hang) + line.indent_px
-                words = place(line, start, left + width)
-                self._lines.append(_Set(line, left, start, bar + row * pitch, words))
-            left += width + style.gutter_px
+    def columns(self, lines: Sequence[tuple[Line, Type]]) -> None:
+        """The text, column by column, each line in its type."""
+        top, left = self._style.bar_px, self._style.margin_px
+        foot = top + self._plan.rows * self._style.pitch_px
+        for line, (style, _, placing) in lines:
+            if top + style.pitch_px > foot:
+                top = self._style.bar_px
+                left += style.column_px + style.gutter_px
+            start = left + (style.flush_px if line.flush else style.hang_px) + line.indent_px
+            words = placing.place(line, start, left + style.column_px)
+            self._lines.append(_Set(line, left, start, top, style.pitch_px, words))
+            top += style.pitch_px
 
     def page(self, boxes: bool) -> Page:
         """The finished page."""
@@ -118,8 +125,11 @@ class Sheet:
         for word, top in over:
             _paste(image, word, top, 0)
         for found in self._lines:
+            if found.line.flush:
+                tick = (found.left, found.top, found.left + _TICK_PX - 1, found.bottom - 1)
+                draw.rectangle(tick, fill=0)
             if found.line.picture is not None:
-                _picture(image, draw, found, found.line.picture, style.pitch_px)
+                _picture(image, draw, found, found.line.picture)
         return Page(
             _png(image),
             plan.width_px,
@@ -132,16 +142,15 @@ class Sheet:
     def _joined(self, over: list[tuple[Placed, int]]) -> bytes:
         """All rows of the page, with the words that can be joined; the rest goes ``over`` it."""
         plan, pitch = self._plan, self._style.pitch_px
+        if any(found.pitch_px != pitch for found in self._lines):
+            over += [(word, found.top) for found in self._lines for word in found.words]
+            return b"\xff" * (plan.width_px * plan.height_px)
         blank = b"\xff" * (pitch * plan.width_px)
-        tick = bytes(pitch * _TICK_PX)
         parts = [b"\xff" * (self._style.bar_px * plan.width_px)]
         for row in range(min(plan.rows, len(self._lines))):
             columns: list[bytes] = []
             end = 0
-            for line, left, _, top, words in self._lines[row :: plan.rows]:
-                if line.flush:
-                    columns += (blank[: pitch * (left - end)], tick)
-                    end = left + _TICK_PX
+            for line, _, _, top, _, words in self._lines[row :: plan.rows]:
                 for word in sorted(words) if line.rtl else words:
                     stamp = word[1]
                     x = word[0] + stamp.left_px
@@ -160,15 +169,13 @@ class Sheet:
         """Everything on the page, in reading order."""
         for word in self._bar:
             yield from _box(word, _BAR_TOP_PX)
-        for line, _, start, top, words in self._lines:
-            for word in words:
-                yield from _box(word, top)
-            if line.picture is not None:
-                right, bottom = (
-                    start + line.picture.width_px,
-                    top + self._style.pitch_px,
-                )
-                yield Box("picture", "", start, top, right, bottom)
+        for found in self._lines:
+            for word in found.words:
+                yield from _box(word, found.top)
+            picture = found.line.picture
+            if picture is not None:
+                right = found.start + picture.width_px
+                yield Box("picture", "", found.start, found.top, right, found.bottom)
 
 
 class _Set(NamedTuple):
@@ -178,7 +185,13 @@ class _Set(NamedTuple):
     left: int
     start: int
     top: int
+    pitch_px: int
     words: list[Placed]
+
+    @property
+    def bottom(self) -> int:
+        """The first row of pixels below it."""
+        return self.top + self.pitch_px
 
 
 def _box(word: Placed, top: int) -> Iterator[Box]:
@@ -200,10 +213,9 @@ def _picture(
     draw: ImageDraw.ImageDraw,
     at: _Set,
     picture: Picture,
-    pitch: int,
 ) -> None:
     """A strip of a picture and the edges that it is at."""
-    strip, start, top = at.line.strip, at.start, at.top
+    strip, start, top, pitch = at.line.strip, at.start, at.top, at.pitch_px
     size = pitch * picture.width_px
     pixels = picture.pixels[strip * size : (strip + 1) * size]
     image.paste(Image.frombytes("L", (picture.width_px, pitch), pixels), (start, top))

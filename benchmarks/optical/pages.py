@@ -105,8 +105,8 @@ class Painter:
             return None
         page = self._renderer.draw(blocks, style(tier), boxes=True)[0]
         shown = {mark: turn for mark, turn in said.items() if first <= mark <= page.last}
-        lines = sum(self._renderer.lines(b, style(tier)) for b in blocks if b.mark in shown)
-        if lines > style(tier).capacity:
+        lines = sum(self._renderer.height(b, style(tier)).lines for b in blocks if b.mark in shown)
+        if lines > style(tier).columns * style(tier).rows:
             return None
         return self._finish(tier, page.png, page.boxes, shown)
 

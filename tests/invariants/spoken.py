@@ -34,7 +34,8 @@ def conversations(draw: st.DrawFn, least: int = 12, most: int = 60) -> list[Turn
 
     def say(role: str, *parts: object, name: str | None = None) -> None:
         time = START + timedelta(minutes=7 * len(turns))
-        turns.append(Turn(role, tuple(parts), name, time, f"t{len(turns)}"))
+        about = {"importance": chance.choice([1, -1])} if chance.random() < 0.2 else {}
+        turns.append(Turn(role, tuple(parts), name, time, f"t{len(turns)}", about))
 
     while len(turns) < draw(st.integers(least, most)):
         say("user", Text(_words(chance, wild)), name=chance.choice([None, "Ana", "#9 x:\n"]))

@@ -431,6 +431,6 @@ class TestSilentFailures:
             for tier in tiers_for(host("gemma-3"), profile, 8_000, Policy())
         ]
         assert {(style.width_px, style.height_px) for style in ladder} == {(896, 896)}
-        held = [style.capacity for style in ladder]
+        held = [style.columns * style.rows for style in ladder]
         assert held == sorted(held)
         assert held[0] < held[-1]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sfumato.renderers import Block, PageRules, Renderer, Style, fit_style
+from sfumato.renderers.geometry import Priority
 from sfumato.turn import Part, Text
 
 
@@ -28,13 +29,21 @@ def block() -> Callable[..., Block]:
         mark: int = 1,
         role: str = "user",
         name: str | None = None,
+        priority: Priority = 0,
         **more: object,
     ) -> Block:
         time = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
         whole = tuple(Text(part) if isinstance(part, str) else part for part in parts)
-        show_time, note = bool(more.get("show_time")), more.get("note")
+        note = more.get("note")
         return Block(
-            mark, role, name, time, show_time, whole, note if isinstance(note, str) else None
+            mark,
+            role,
+            name,
+            time,
+            bool(more.get("show_time")),
+            whole,
+            note if isinstance(note, str) else None,
+            priority,
         )
 
     return make

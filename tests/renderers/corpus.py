@@ -1,6 +1,7 @@
 """One turn per script and per kind of content: what golden pages are drawn of.
 
-All texts are ours. ``ROWS`` maps a row's name to the parts of its turn.
+All texts are ours. ``ROWS`` maps a row's name to the parts of its turn, ``PRIORITIES``
+the parts of turns of every priority that stand on one page.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from io import BytesIO
 
 from PIL import Image as Pixels
 
+from sfumato.renderers.geometry import Priority
 from sfumato.turn import Image, Part, Text, ToolCall, ToolResult, Unknown
 
 
@@ -145,3 +147,12 @@ CONTENTS: dict[str, tuple[Part, ...]] = {
 }
 
 ROWS = SCRIPTS | CONTENTS
+
+PRIORITIES: dict[Priority, tuple[Part, ...]] = {
+    0: _text("The crane comes on Thursday, if the weather holds; Rasmus has the key."),
+    1: _text("The safety code of berth 12 is 7741-B, and nobody may lift more than 38.5 t."),
+    -1: _text(
+        "This message and its attachments are meant for the addressee alone; the harbour office"
+        " takes no responsibility for delays that wind, ice or strikes may bring."
+    ),
+}

@@ -34,8 +34,8 @@ def pixels(page: Page) -> Pixels.Image:
     return Pixels.open(BytesIO(page.png)).convert("L")
 
 
-def unlike(page: Page, fonts: FontSet, type_px: float) -> list[tuple[Box, float]]:
-    """The words whose pixels are not like their picture, with their likeness."""
+def unlike(page: Page, fonts: FontSet, *sizes_px: float) -> list[tuple[Box, float]]:
+    """The words whose pixels are like their picture in none of these sizes, and how much so."""
     paper = pixels(page)
     found: list[tuple[Box, float]] = []
     for box in page.boxes:
@@ -45,7 +45,7 @@ def unlike(page: Page, fonts: FontSet, type_px: float) -> list[tuple[Box, float]
         if ink.size < SMALL_PX:
             likeness = 1.0 if ink.max() > 30 else 0.0
         else:
-            likeness = _likeness(ink, box, fonts, type_px)
+            likeness = max(_likeness(ink, box, fonts, size) for size in sizes_px)
         if likeness < LIKE:
             found.append((box, likeness))
     return found

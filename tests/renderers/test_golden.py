@@ -17,7 +17,7 @@ from pathlib import Path
 import ink
 import numpy as np
 import pytest
-from corpus import ROWS
+from corpus import PRIORITIES, ROWS
 from PIL import Image as Pixels
 from PIL import features
 
@@ -28,7 +28,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
 
 FOLDER = Path(__file__).parent / "golden"
 TYPE_PX = 12
-STYLE = fit_style(PageRules(1, 420, 800), TYPE_PX, page_px2=420 * 800, thumbnail_px=52)
+LARGE_PX, SMALL_PX = 17, 9
+STYLE = fit_style(
+    PageRules(1, 420, 800),
+    TYPE_PX,
+    page_px2=420 * 800,
+    thumbnail_px=52,
+    large_px=LARGE_PX,
+    small_px=SMALL_PX,
+)
+NAMES = [*ROWS, "priorities"]
 DRAWN_WITH = {"freetype2": "2.14.3", "raqm": "0.11.0", "harfbuzz": "14.5.0"}
 """Versions that drew the golden pages; others may place ink by a hair otherwise."""
 HAIR = 2.0
@@ -36,12 +45,18 @@ HAIR = 2.0
 
 
 def drawn(renderer: Renderer, name: str) -> Page:
-    (page,) = renderer.draw(
-        [Block(list(ROWS).index(name) + 1, "user", None, None, False, ROWS[name])],
-        STYLE,
-        boxes=True,
-    )
+    mark = NAMES.index(name) + 1
+    turns = [(0, ROWS[name])] if name in ROWS else list(PRIORITIES.items())
+    blocks = [
+        Block(mark + n, "user", None, None, False, parts, None, priority)
+        for n, (priority, parts) in enumerate(turns)
+    ]
+    (page,) = renderer.draw(blocks, STYLE, boxes=True)
     return page
+
+
+def sizes(name: str) -> tuple[float, ...]:
+    return (TYPE_PX,) if name in ROWS else (TYPE_PX, LARGE_PX, SMALL_PX)
 
 
 def file_of(name: str) -> Path:
@@ -53,7 +68,7 @@ def fonts() -> FontSet:
     return FontSet()
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_the_golden_page(renderer, name):
     page = ink.pixels(drawn(renderer, name))
     golden = Pixels.open(file_of(name)).convert("L")
@@ -63,9 +78,9 @@ def test_a_page_is_the_golden_page(renderer, name):
     assert difference.mean() <= (0 if same else HAIR)
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_words_pixels_are_like_its_picture(renderer, fonts, name):
-    assert ink.unlike(drawn(renderer, name), fonts, TYPE_PX) == []
+    assert ink.unlike(drawn(renderer, name), fonts, *sizes(name)) == []
 
 
 def clipped(page: Page) -> Pixels.Image:
@@ -105,25 +120,25 @@ def words(page: Page) -> list:
 
 
 @pytest.mark.parametrize("mutation", [clipped, dropped, reordered])
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_pixel_check_notices_a_broken_page(renderer, fonts, name, mutation):
     page = drawn(renderer, name)
-    assert ink.unlike(replace(page, png=ink.encoded(mutation(page))), fonts, TYPE_PX)
+    assert ink.unlike(replace(page, png=ink.encoded(mutation(page))), fonts, *sizes(name))
 
 
 def test_every_golden_page_has_its_row():
-    assert {path.name for path in FOLDER.glob("*.png")} == {file_of(name).name for name in ROWS}
+    assert {path.name for path in FOLDER.glob("*.png")} == {file_of(name).name for name in NAMES}
 
 
 def test_the_documentation_shows_every_golden_page():
     shown = (Path(__file__).parents[2] / "docs" / "pages.md").read_text(encoding="utf-8")
-    assert [name for name in ROWS if f"/golden/{file_of(name).name})" not in shown] == []
+    assert [name for name in NAMES if f"/golden/{file_of(name).name})" not in shown] == []
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")
     shared = Renderer()
-    for row in ROWS:
+    for row in NAMES:
         file_of(row).write_bytes(drawn(shared, row).png)
     print({library: features.version(library) for library in DRAWN_WITH})

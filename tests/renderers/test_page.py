@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pixels
 
-from sfumato.renderers import Page, PageRules, Renderer, Style, fit_style
+from sfumato.renderers import Page, PageRules, Renderer, Style, fit_style, paginate
 from sfumato.renderers.fonts import Body, FontSet
 from sfumato.turn import Image
 
@@ -29,9 +29,9 @@ WHITE_SPACE = re.compile(r"[ \t\n\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 
 STYLES = [
     fit_style(PageRules(28, 1568, 1568), 9, page_px2=500 * 784),
-    fit_style(PageRules(1, 700, 400), 8, page_px2=700 * 400),
-    fit_style(PageRules(32, 2048, 2048), 12.3, page_px2=2_000_000),
-    fit_style(PageRules(1, 1280, 1280, CANVASES), 10, page_px2=0),
+    fit_style(PageRules(1, 700, 400), 8, page_px2=700 * 400, large_px=12),
+    fit_style(PageRules(32, 2048, 2048), 12.3, page_px2=2_000_000, large_px=18, small_px=9),
+    fit_style(PageRules(1, 1280, 1280, CANVASES), 10, page_px2=0, large_px=14, small_px=8),
     fit_style(PageRules(16, 160, 160), 6, page_px2=160 * 160),
 ]
 styles = st.sampled_from(STYLES)
@@ -52,6 +52,9 @@ words = st.one_of(
 texts = st.lists(st.tuples(words, st.sampled_from([" ", "\n", "", "  ", "\n\n"]))).map(
     lambda pairs: "".join(word + gap for word, gap in pairs)
 )
+
+
+priorities = st.sampled_from([0, 0, 0, 1, -1])
 
 
 def pixels(page: Page) -> Pixels.Image:
@@ -87,18 +90,18 @@ def check_ink(pages: list[Page]) -> None:
             rows[box.y0 // 4].append(box)
 
 
-@given(st.lists(texts, min_size=1, max_size=8), styles)
+@given(st.lists(st.tuples(texts, priorities), min_size=1, max_size=8), styles)
 def test_all_text_is_on_the_pages_in_order_and_in_ink(renderer, block, turns, style):
-    blocks = [block(text, mark=mark) for mark, text in enumerate(turns, 1)]
+    blocks = [block(text, mark=n, priority=each) for n, (text, each) in enumerate(turns, 1)]
     pages = renderer.draw(blocks, style, boxes=True)
-    assert drawn_text(pages) == "".join(map(visible, turns))
+    assert drawn_text(pages) == "".join(visible(text) for text, _ in turns)
     check_ink(pages)
 
 
-@given(st.lists(texts, max_size=12), styles)
+@given(st.lists(st.tuples(texts, priorities), max_size=12), styles)
 def test_the_pages_drawn_are_the_pages_planned(renderer, block, turns, style):
-    blocks = [block(text, mark=mark) for mark, text in enumerate(turns, 5)]
-    plans = renderer.paginate([(b.mark, renderer.lines(b, style)) for b in blocks], style)
+    blocks = [block(text, mark=n, priority=each) for n, (text, each) in enumerate(turns, 5)]
+    plans = paginate([renderer.height(b, style) for b in blocks], style)
     pages = renderer.draw(blocks, style)
     assert [(p.width_px, p.height_px, p.first, p.last) for p in pages] == [
         (p.width_px, p.height_px, p.first, p.last) for p in plans
@@ -174,8 +177,8 @@ def test_code_keeps_its_white_space_in_columns(renderer, block, style):
 
 
 def test_blank_lines_in_code_take_their_room(renderer, block, style):
-    one = renderer.lines(block("```\na\n```"), style)
-    assert renderer.lines(block("```\na\n\n\nb\n```"), style) == one + 3
+    one = renderer.height(block("```\na\n```"), style).lines
+    assert renderer.height(block("```\na\n\n\nb\n```"), style).lines == one + 3
 
 
 @pytest.mark.parametrize("text", ["x" * 500, "```\n" + "y" * 500 + "\n```"])
@@ -303,7 +306,7 @@ def test_a_renderer_draws_in_the_fonts_that_it_is_given(renderer, style, block):
     blocks = [block("the width of these words " * 20)]
     same, narrow = Renderer(FontSet()), Renderer(FontSet(Body("noto-sans", width=75)))
     assert same.draw(blocks, style) == renderer.draw(blocks, style)
-    assert narrow.lines(blocks[0], style) < renderer.lines(blocks[0], style)
+    assert narrow.height(blocks[0], style).lines < renderer.height(blocks[0], style).lines
     assert narrow.fingerprint != renderer.fingerprint
 
 
