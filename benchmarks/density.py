@@ -37,7 +37,6 @@ from demo.scoring import edit_distance, plain
 from peers import Contender, Missing, PixelPrompt, UnLOCC
 from peers_published import Glyph, SpleenGrid
 from peers_sfumato import Sfumato
-from PIL import Image, ImageChops
 from readers import Engine, engines_for
 from rich.console import Console
 from rich.progress import Progress
@@ -53,7 +52,7 @@ CONTENDERS: dict[str, Callable[[], Contender]] = {
 SCALES = (1.5, 2.0, 3.0, 4.0)
 MOST_WRONG = 0.01
 TEXT = 30_000
-EXCERPTS, EXCERPT = 5, 550
+EXCERPTS, EXCERPT = 12, 550
 _HOPELESS = 0.1
 """Above this share of errors on the first excerpt, the others are not read."""
 _LOST = 0.5
@@ -103,8 +102,12 @@ def assess(contender: str, sample: Sample, size_px: float) -> Reading:
     engines, cuts = engines_for(sample.kind), (False, True) if drawn[0][0].rows else (False,)
 
     def errors(each: int, engine: Engine, scale: float, cut: bool) -> int:
-        pieces = [piece for page in drawn[each] for piece in (page.rows if cut else page.columns)]
-        return _errors(pieces, excerpts[each].text, engine, scale)
+        read = ""
+        for page in drawn[each]:
+            pieces = page.rows if cut else page.columns
+            lines = [line for piece in pieces for line in engine.read(piece, scale)]
+            read += page.written("".join(lines))
+        return edit_distance(plain(read), plain(excerpts[each].text))
 
     def read(cut: bool) -> tuple[float, int, int, Engine, float]:
         """Share of errors, errors and characters, by the engine and scale that do best."""
@@ -180,18 +183,6 @@ def measure(
         for sample, contender in product(texts, contenders)
         for reading in sorted(found[contender, sample.kind], key=lambda each: each.size_px)
     ]
-
-
-def _errors(columns: list[Image.Image], text: str, engine: Engine, scale: float) -> int:
-    read = "".join(line for column in columns for line in engine.read(column, scale))
-    return edit_distance(plain(read), plain(text))
-
-
-def _inked(column: Image.Image) -> Image.Image:
-    """The column without its empty end, which would only take time to read."""
-    box = ImageChops.invert(column).getbbox() or (0, 0, 1, 1)
-    right, bottom = min(column.width, box[2] + 4), min(column.height, box[3] + 4)
-    return column.crop((0, 0, right, bottom))
 
 
 @cache

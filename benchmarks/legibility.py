@@ -30,7 +30,7 @@ from pathlib import Path
 
 import legibility_report
 from demo.scoring import ErrorRate, Line, error_rate
-from peers_sfumato import PAGES, blocks, columns
+from peers_sfumato import PAGES, blocks, columns, written_out
 from PIL import Image
 from readers import Engine, engines_for
 from rich.console import Console
@@ -202,7 +202,7 @@ def read(cell: Cell, parts: Sequence[Sample], engine: Engine, scale: float) -> l
     lines: list[Line] = []
     for part in parts:
         found = [line for column in pictures(cell, part) for line in engine.read(column, scale)]
-        lines.append(Line(0, 0, 0, part.text, "".join(found), True))
+        lines.append(Line(0, 0, 0, part.text, written_out("".join(found)), True))
     return lines
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cache
@@ -33,13 +33,15 @@ class Drawn:
     """A picture as it would be sent, and the columns of it that are read, one after another.
 
     Where rows of text touch, ``rows`` are the same cut apart: engines' line finders
-    may fail on them, which tells nothing of the type.
+    may fail on them, which tells nothing of the type. ``written`` gives what was read
+    as the source has it, where the picture says it otherwise.
     """
 
     png: bytes
     columns: tuple[Image.Image, ...]
     area_px2: int
     rows: tuple[Image.Image, ...] = ()
+    written: Callable[[str], str] = str
 
 
 class Contender(Protocol):

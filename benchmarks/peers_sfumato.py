@@ -2,12 +2,14 @@
 
 What is sfumato's own on a page (header bar, marks, names, ticks, signs of
 continuation) is painted over before reading, since it is no part of the text,
-but its area counts. Columns are cut by the Style's geometry. Knows nothing of
+but its area counts. Only the count of a rule (``=×31`` for 31 signs) is read like
+all else, and written out. Columns are cut by the Style's geometry. Knows nothing of
 readers.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from peers import Drawn, picture
@@ -15,10 +17,15 @@ from PIL import Image
 from samples import Sample
 
 from sfumato.renderers import Block, Page, PageRules, Renderer, Style, fit_style
+from sfumato.renderers.typeset import TIMES
 from sfumato.turn import Text, ToolResult
 
 PAGES = PageRules(snap_px=32, max_width_px=1568, max_height_px=1568)
 """Pages in 32 px patches; no side longer than any of the peers' pages."""
+# Engines may take the sign for a letter.
+_RULE = re.compile(rf"([^\w\s])[{TIMES}xX](\d+)")
+_LONGEST_RULE = 500
+"""A count misread as a million would only take time."""
 
 
 def blocks(sample: Sample) -> list[Block]:
@@ -44,7 +51,7 @@ class Sfumato:
         self._renderer = Renderer()
 
     def sizes_px(self, kind: str) -> Sequence[float]:
-        return (6.6, 7, 7.3, 7.7, 8, 8.4, 9, 10, 12, 15)
+        return (6.6, 7, 7.3, 7.7, 8, 8.2, 8.4, 9, 10, 12, 15)
 
     def default_px(self, kind: str) -> float:
         return 8
@@ -58,7 +65,8 @@ class Sfumato:
         for page in pages:
             found = columns(page, style)
             rows = tuple(row for column in found for row in _rows(column, style))
-            drawn.append(Drawn(page.png, tuple(found), page.width_px * page.height_px, rows))
+            area_px2 = page.width_px * page.height_px
+            drawn.append(Drawn(page.png, tuple(found), area_px2, rows, written_out))
         return drawn
 
     def dropped(self, sample: Sample, size_px: float) -> float:
@@ -66,11 +74,20 @@ class Sfumato:
         return 0.0
 
 
+def written_out(read: str) -> str:
+    """What was read, its rules at full length.
+
+    >>> written_out("a =×12 b")
+    'a ============ b'
+    """
+    return _RULE.sub(lambda found: found[1] * min(_LONGEST_RULE, int(found[2])), read)
+
+
 def columns(page: Page, style: Style) -> list[Image.Image]:
     """The page's columns without what is ours; all white from the last line on."""
     image = picture(page.png)
     for box in page.boxes:
-        if box.kind in ("lead", "sign"):
+        if box.kind == "lead" or (box.kind == "sign" and not box.text.startswith(TIMES)):
             image.paste(255, (box.x0, box.y0, box.x1, box.y1))
     stride = style.column_px + style.gutter_px
     found: list[Image.Image] = []
