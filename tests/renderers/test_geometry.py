@@ -7,6 +7,7 @@ import itertools
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from page_rules import grids, sizes
 
 from sfumato.errors import RenderError
 from sfumato.renderers.geometry import (
@@ -19,16 +20,6 @@ from sfumato.renderers.geometry import (
     fit_style,
     ladder,
     pitch_for,
-)
-
-CANVASES = ((512, 512), (640, 640), (1024, 1024), (1280, 1280))
-
-sizes = st.floats(6, 24)
-grids = st.builds(
-    PageRules,
-    st.sampled_from([1, 16, 28, 32, 64, 512]),
-    st.integers(512, 3000),
-    st.integers(512, 3000),
 )
 
 

@@ -16,6 +16,7 @@ from io import BytesIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from page_rules import CANVASES
 from PIL import Image as Pixels
 
 from sfumato.renderers import Page, PageRules, Renderer, Style, fit_style, paginate
@@ -24,7 +25,7 @@ from sfumato.turn import Image
 
 pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
 
-CANVASES = ((512, 512), (640, 640), (1024, 1024), (1280, 1280))
+
 WHITE_SPACE = re.compile(r"[ \t\n\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 
 STYLES = [

@@ -9,20 +9,12 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from page_rules import CANVASES, grids, sizes
 
 from sfumato.errors import RenderError
 from sfumato.renderers.geometry import PageRules, Style, fit_style, pitch_for
 from sfumato.renderers.pagination import Height, PagePlan, paginate
 
-CANVASES = ((512, 512), (640, 640), (1024, 1024), (1280, 1280))
-
-sizes = st.floats(6, 24)
-grids = st.builds(
-    PageRules,
-    st.sampled_from([1, 16, 28, 32, 64, 512]),
-    st.integers(512, 3000),
-    st.integers(512, 3000),
-)
 counts = st.lists(st.integers(1, 400), max_size=60)
 # What is added to the usual pitch: most turns are set like all others.
 added = st.lists(st.sampled_from([0, 0, 0, 4, -2]), min_size=60, max_size=60)
