@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | torture | mutations | clean
+# make demo | test | lint | bench | torture | mutations | fuzz | clean
 #
 # Everything runs in .venv, which is made when it is missing; packages come from
 # the registry that pip is set up with. PYTHON=… chooses the interpreter (3.11 or
@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ROOMS := memory renderers adapters
 CHECKED := build/lint/sfumato
 
-.PHONY: help demo test lint bench torture mutations clean
+.PHONY: help demo test lint bench torture mutations fuzz clean
 
 help:
 	@sed -n '1s/^# //p' Makefile
@@ -45,6 +45,9 @@ torture: .venv/demo.stamp
 
 mutations: .venv/dev.stamp
 	$(BIN)/python benchmarks/mutations.py
+
+fuzz: .venv/demo.stamp
+	$(BIN)/python benchmarks/fuzz_pages.py --minutes 10
 
 clean:
 	rm -rf build demo-output .coverage .pytest_cache .ruff_cache .hypothesis
