@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from PIL import Image, ImageDraw
@@ -99,22 +101,35 @@ class Sheet:
 
     def columns(self, lines: Sequence[tuple[Line, Type]]) -> None:
         """The text, column by column, each line in its type."""
-        top, left = self._style.bar_px, self._style.margin_px
-        foot = top + self._plan.rows * self._style.pitch_px
-        for line, (style, _, placing) in lines:
-            if top + style.pitch_px > foot:
-                top = self._style.bar_px
-                left += style.column_px + style.gutter_px
-            start = left + (style.flush_px if line.flush else style.hang_px) + line.indent_px
-            words = placing.place(line, start, left + style.column_px)
-            self._lines.append(_Set(line, left, start, top, style.pitch_px, words))
-            top += style.pitch_px
+        bar, left = self._style.bar_px, self._style.margin_px
+        stride = self._style.column_px + self._style.gutter_px
+        foot = bar + self._plan.rows * self._style.pitch_px
+        top = bar
+        for (style, _, placing), group in groupby(lines, itemgetter(1)):
+            pitch, flush, hang, width = (
+                style.pitch_px,
+                style.flush_px,
+                style.hang_px,
+                style.column_px,
+            )
+            for line, _ in group:
+                if top + pitch > foot:
+                    top = bar
+                    left += stride
+                start = left + (flush if line.flush else hang) + line.indent_px
+                words = placing.place(line, start, left + width)
+                self._lines.append(_Set(line, left, start, top, pitch, words))
+                top += pitch
 
     def page(self, boxes: bool) -> Page:
         """The finished page."""
         plan, style = self._plan, self._style
         over: list[tuple[Placed, int]] = []
-        image = Image.frombytes("L", (plan.width_px, plan.height_px), self._joined(over))
+        if all(found.pitch_px == style.pitch_px for found in self._lines):
+            image = Image.frombytes("L", (plan.width_px, plan.height_px), self._joined(over))
+        else:
+            image = self._ticked()
+            over += [(word, found.top) for found in self._lines for word in found.words]
         draw = ImageDraw.Draw(image)
         draw.rectangle((0, 0, plan.width_px - 1, style.bar_px - 2), fill=0)
         for column in range(1, plan.columns):
@@ -125,9 +140,6 @@ class Sheet:
         for word, top in over:
             _paste(image, word, top, 0)
         for found in self._lines:
-            if found.line.flush:
-                tick = (found.left, found.top, found.left + _TICK_PX - 1, found.bottom - 1)
-                draw.rectangle(tick, fill=0)
             if found.line.picture is not None:
                 _picture(image, draw, found, found.line.picture)
         return Page(
@@ -139,18 +151,28 @@ class Sheet:
             tuple(self._boxes()) if boxes else (),
         )
 
+    def _ticked(self) -> Image.Image:
+        """White paper with a tick where each turn starts."""
+        image = Image.new("L", (self._plan.width_px, self._plan.height_px), 255)
+        for found in self._lines:
+            if found.line.flush:
+                right = found.left + _TICK_PX
+                image.paste(0, (found.left, found.top, right, found.bottom))
+        return image
+
     def _joined(self, over: list[tuple[Placed, int]]) -> bytes:
         """All rows of the page, with the words that can be joined; the rest goes ``over`` it."""
         plan, pitch = self._plan, self._style.pitch_px
-        if any(found.pitch_px != pitch for found in self._lines):
-            over += [(word, found.top) for found in self._lines for word in found.words]
-            return b"\xff" * (plan.width_px * plan.height_px)
         blank = b"\xff" * (pitch * plan.width_px)
+        tick = bytes(pitch * _TICK_PX)
         parts = [b"\xff" * (self._style.bar_px * plan.width_px)]
         for row in range(min(plan.rows, len(self._lines))):
             columns: list[bytes] = []
             end = 0
-            for line, _, _, top, _, words in self._lines[row :: plan.rows]:
+            for line, left, _, top, _, words in self._lines[row :: plan.rows]:
+                if line.flush:
+                    columns += (blank[: pitch * (left - end)], tick)
+                    end = left + _TICK_PX
                 for word in sorted(words) if line.rtl else words:
                     stamp = word[1]
                     x = word[0] + stamp.left_px

@@ -67,6 +67,7 @@ _CODE_PIECE = re.compile(f"[{_JOINED}]+|[^{_JOINED}]+")
 _IS_JOINED = re.compile(f"[{_JOINED}]")
 _LONGEST_JOINED = 12
 _CODE_WORD = re.compile(" +|[^ ]+")
+_CELL_WORD = re.compile("[^ ]+")
 # A rule across the page, such as of hyphens: nobody counts them.
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{8,}")
 
@@ -130,11 +131,8 @@ class Typesetter:
     def cells(self, text: str) -> Iterator[tuple[int, str]]:
         """(column, word) of a line of code; columns are ``cell_px`` wide."""
         if text.isascii() and text.isprintable():
-            column = 0
-            for word in text.split(" "):
-                if word:
-                    yield column, word
-                column += len(word) + 1
+            for found in _CELL_WORD.finditer(text):
+                yield found.start(), found[0]
             return
         column = 0
         for unit in self._code_units(text):
