@@ -79,6 +79,7 @@ class Desk:
             repr(self.host.page_rules),
             repr((self.profile, sorted(sizes)) if self.host.sees else None),
             self.host.max_images,
+            self.host.max_image_bytes,
             self.host.max_request_bytes,
             self.host.message_overhead,
             self.count.id,

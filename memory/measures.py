@@ -27,6 +27,9 @@ from sfumato.turn import Text, ToolResult, Turn
 GAP = timedelta(minutes=30)
 """A pause after which a turn's time is drawn with it."""
 SHEETS_KEPT = 64
+LONGEST_EMPHASIS = 400
+"""Tokens up to which a turn that matters is set larger: more is no emphasis, and could
+make a view miss its budget."""
 
 
 class Measures:
@@ -185,7 +188,10 @@ class Measures:
             remark = "recalled " + (", ".join(f"#{m}" for m in marks) or "nothing")
         parts = () if remark else turn.parts
         gap = self._after_gap(entry)
-        return Block(mark, turn.role, turn.name, entry.time, gap, parts, remark, _priority(turn))
+        priority = _priority(turn)
+        if priority > 0 and self.text(mark) > LONGEST_EMPHASIS:
+            priority = 0
+        return Block(mark, turn.role, turn.name, entry.time, gap, parts, remark, priority)
 
     def _after_gap(self, entry: Entry) -> bool:
         if entry.seq == 1:

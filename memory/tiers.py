@@ -68,9 +68,11 @@ def tiers_for(host: Host, profile: str, capacity: int, policy: Policy) -> tuple[
     # Smaller and smaller type keeps less readable than its smallest size throughout
     # (benchmarks/results/decay.md); dense tiers only lose their pictures.
     steps = (sizes.min_px,) * policy.tiers if dense else ladder(sizes.min_px, largest, policy.tiers)
-    # Whatever the tier, turns that matter stay in the size of exact reading, and turns
-    # that do not take the one that the gist survives.
-    exact = _largest_worthwhile(host, host.profiles.get("legible", sizes))
+    # Whatever the tier, turns that matter keep the size that the profile of exact reading
+    # begins with, and turns that do not take the one that the gist survives.
+    legible = host.profiles.get("legible", sizes)
+    exact = ladder(legible.min_px, _largest_worthwhile(host, legible), policy.tiers)[0]
+    large = exact if ratio(host, exact) >= 1 else 0
     gist = host.profiles.get("dense", sizes).min_px
     tiers: list[Tier] = []
     for number, type_px in enumerate(steps, start=1):
@@ -83,7 +85,7 @@ def tiers_for(host: Host, profile: str, capacity: int, policy: Policy) -> tuple[
                 page_px2=page_px2,
                 thumbnail_px=thumbnail,
                 running=dense,
-                large_px=exact if exact > type_px else 0,
+                large_px=large if large > type_px else 0,
                 small_px=gist if gist < type_px else 0,
             )
         except RenderError:

@@ -106,13 +106,23 @@ class Style:
     small_px: float = 0
 
     def of(self, priority: Priority) -> Style:
-        """The style that turns of a priority are set in, in the same columns."""
+        """The style that turns of a priority are set in, in the same columns.
+
+        Like all others where the page is too small for the priority's type size.
+        """
         type_px = {1: self.large_px, 0: 0, -1: self.small_px}[priority]
-        pitch = pitch_for(type_px)
-        if not type_px or self.rows * self.pitch_px < 2 * pitch:
+        if not type_px:
             return self
+        pitch = pitch_for(type_px)
         rows = self.rows * self.pitch_px // pitch
-        return replace(self, type_px=type_px, pitch_px=pitch, rows=rows)
+        own = replace(self, type_px=type_px, pitch_px=pitch, rows=rows)
+        return own if own.has_room else self
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a few words of its type fit on a page."""
+        wide = self.column_px >= self.hang_px + 8 * self.type_px
+        return self.columns >= 1 and self.rows >= 2 and wide
 
     @property
     def bar_px(self) -> int:
@@ -189,7 +199,7 @@ def fit_style(
         large_px=large_px,
         small_px=small_px,
     )
-    if columns < 1 or rows < 2 or style.column_px < style.hang_px + 8 * type_px:
+    if not style.has_room:
         raise RenderError(
             f"a {width}x{height} px page is too small for {type_px:g} px type: "
             "allow larger pages or use smaller type"

@@ -158,8 +158,8 @@ class Stamper:
             start = round(pen) + glyph.left
             if start < reach:
                 return None
-            column, phase = divmod(start, SUPERSAMPLING)
-            sums += inks[phase][glyph] << (column - left) * column_bits
+            shift = (start // SUPERSAMPLING - left) * column_bits
+            sums += inks[start % SUPERSAMPLING][glyph] << shift
             reach = start + glyph.width
             pen += glyph.advance
         width = -(-reach // SUPERSAMPLING) - left

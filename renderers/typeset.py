@@ -128,17 +128,17 @@ class Typesetter:
         lines[0] = lines[0]._replace(flush=True)
         return lines
 
-    def cells(self, text: str) -> Iterator[tuple[int, str]]:
+    def cells(self, text: str) -> list[tuple[int, str]]:
         """(column, word) of a line of code; columns are ``cell_px`` wide."""
         if text.isascii() and text.isprintable():
-            for found in _CELL_WORD.finditer(text):
-                yield found.start(), found[0]
-            return
+            return [(found.start(), found[0]) for found in _CELL_WORD.finditer(text)]
+        cells: list[tuple[int, str]] = []
         column = 0
         for unit in self._code_units(text):
             if unit != " ":
-                yield column, unit
+                cells.append((column, unit))
             column += self._cells_of(unit)
+        return cells
 
     def _code_units(self, text: str) -> Iterator[str]:
         """What of a line of code stays together."""

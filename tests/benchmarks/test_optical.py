@@ -86,6 +86,8 @@ def test_the_stock_processor_gives_what_the_model_was_trained_on(tokenizer):
     inputs = processor(text=text, images=[page], return_tensors="pt")
     trained = (torch.from_numpy(grey).float() - 255) / 127.5
     assert (inputs["pixel_values"][0, 0] - trained).abs().max() < 1e-5
+    plain = processor.apply_chat_template([{"role": "user", "content": "hello"}])
+    assert "<|im_start|>user\nhello<|im_end|>" in plain
     prompt = Speaker(tokenizer).prompt("Transcribe the page.")
     assert inputs["input_ids"][0].tolist() == prompt
 
@@ -191,14 +193,17 @@ def test_a_report_says_up_to_which_ratio_pages_are_read():
         }
 
     figures = {
-        "pages": [page(0, 128, 0.99), page(0, 128, 0.97), page(2, 256, 0.91), page(4, 640, 0.5)],
+        "pages": [
+            *(page(0, 128, 0.99), page(0, 128, 0.97), page(1, 256, 0.91)),
+            *(page(2, 300, 0.5), page(4, 640, 0.95)),
+        ],
         "needles": [
             {"pages": 2, "tier": 1, "wanted": "K-7", "said": "It is K-7."},
-            {"pages": 2, "tier": 1, "wanted": "K-8", "said": "It is K-7."},
+            {"pages": 2, "tier": 1, "wanted": "K-7", "said": "It is K-77."},
         ],
     }
     text = report.tables(figures, "From a test.")
-    assert "at least 90%, up to 4.0x" in text
+    assert "at least 90% of the words rightly up to 4.0x" in text
     assert "| 24 | 128-128 | 2.0x | 98.0%" in text
     assert "| 18.5 | 2 | 1 of 2" in text
 

@@ -74,8 +74,10 @@ def test_in_legible_tiers_a_turn_that_does_not_matter_takes_the_dense_size(store
 
 @pytest.mark.parametrize("profile", ["dense", "legible"])
 def test_views_of_mixed_sizes_keep_their_promises(store, profile):
-    opened = memory(store, "a", {0: 1, 3: -1, 10: 2, 17: -0.5}, profile)
+    opened = memory(store, "a", {n: (1, -1)[n % 2] for n in range(5, 60, 3)}, profile)
     view = opened.view()
+    shown = [range(page.first_turn, page.last_turn + 1) for page in view.pages]
+    assert any(mark % 3 == 0 and mark - 1 >= 5 for marks in shown for mark in marks)
     assert view.tokens <= BUDGET
     assert view.pages
     for page in view.pages:
@@ -92,3 +94,12 @@ def test_a_turn_whose_importance_is_edited_is_drawn_anew(store):
     after = opened.view()
     assert after.pages[0].png != before.pages[0].png
     assert opened.verify() == []
+
+
+def test_a_long_turn_that_matters_still_fits_its_view(store):
+    for importance in (0, 1):
+        opened = Memory(f"thread {importance}", "qwen3-vl", store, 4_000, profile="dense")
+        opened.add("user", 400 * f"{SAID[:80]} ", metadata={"importance": importance})
+        opened.add("assistant", "So many.")
+        assert opened.view().tokens <= 4_000
+        assert opened.verify() == []

@@ -17,7 +17,7 @@ from pathlib import Path
 import ink
 import numpy as np
 import pytest
-from corpus import PRIORITIES, ROWS
+from golden_rows import PRIORITIES, ROWS
 from PIL import Image as Pixels
 from PIL import features
 

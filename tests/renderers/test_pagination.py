@@ -68,9 +68,12 @@ def larger_than_a_page(turn: Height, turns: list[Height], style: Style) -> bool:
         stride = style.column_px + style.gutter_px
         foot = style.bar_px + style.margin_px
         grids = [(w // stride, (h - foot) // style.pitch_px) for w, h in style.canvases]
-    mixed = len({each.pitch_px for each in turns}) > 1
-    lost = max(each.pitch_px for each in turns) - 1 if mixed else style.pitch_px - 1
-    room = max(columns * rows * style.pitch_px - (columns - 1) * lost for columns, rows in grids)
+    pitches = {each.pitch_px for each in turns}
+    if len(pitches) == 1:
+        (pitch,) = pitches
+        return turn.lines > max(c * (rows * style.pitch_px // pitch) for c, rows in grids)
+    lost = max(pitches) - 1
+    room = max(c * rows * style.pitch_px - (c - 1) * lost for c, rows in grids)
     return turn.lines * turn.pitch_px > room
 
 
