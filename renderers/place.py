@@ -76,12 +76,9 @@ class Placing:
 
     def _code(self, text: str, start: int, found: list[Placed]) -> None:
         cell, mono = self._letters.cell_px, self._mono
-        cells = self._setter.cells(text)
-        if text.isascii():
-            found += [(start + round(at * cell), mono[word], word, "text") for at, word in cells]
-            return
-        for at, word in cells:
-            stamps = self._mono_rtl if bidi.right_to_left(word) else mono
+        plain = text.isascii()
+        for at, word in self._setter.cells(text):
+            stamps = mono if plain or not bidi.right_to_left(word) else self._mono_rtl
             found.append((start + round(at * cell), stamps[word], word, "text"))
 
     def _both_ways(self, line: Line, start: int, end: int) -> list[Placed]:
