@@ -67,7 +67,6 @@ _CODE_PIECE = re.compile(f"[{_JOINED}]+|[^{_JOINED}]+")
 _IS_JOINED = re.compile(f"[{_JOINED}]")
 _LONGEST_JOINED = 12
 _CODE_WORD = re.compile(" +|[^ ]+")
-_CELL_WORD = re.compile("[^ ]+")
 # A rule across the page, such as of hyphens: nobody counts them.
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{8,}")
 
@@ -130,9 +129,15 @@ class Typesetter:
 
     def cells(self, text: str) -> list[tuple[int, str]]:
         """(column, word) of a line of code; columns are ``cell_px`` wide."""
-        if text.isascii() and text.isprintable():
-            return [(found.start(), found[0]) for found in _CELL_WORD.finditer(text)]
         cells: list[tuple[int, str]] = []
+        if text.isascii() and text.isprintable():
+            code = text.lstrip(" ")
+            column = len(text) - len(code)
+            for word in code.split(" "):
+                if word:
+                    cells.append((column, word))
+                column += len(word) + 1
+            return cells
         column = 0
         for unit in self._code_units(text):
             if unit != " ":
