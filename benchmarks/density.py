@@ -23,7 +23,6 @@ peers_published.py name; those that are missing are left out.
 from __future__ import annotations
 
 import argparse
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -38,6 +37,7 @@ from peers import Contender, Missing, PixelPrompt, UnLOCC
 from peers_published import Glyph, SpleenGrid
 from peers_sfumato import Sfumato
 from readers import Engine, engines_for
+from reporting import wilson
 from rich.console import Console
 from rich.progress import Progress
 from samples import Sample, samples
@@ -85,10 +85,7 @@ class Reading:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the rate, every character taken on its own."""
-        n, rate, z = self.characters, min(1.0, self.rate), 1.96
-        middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-        return middle - half, middle + half
+        return wilson(min(self.errors, self.characters), self.characters)
 
 
 def assess(contender: str, sample: Sample, size_px: float) -> Reading:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reporting import markdown
 from rich.console import Console
 from rich.table import Table
 from samples import Sample
@@ -44,12 +45,12 @@ def write(
         "read so well. Wrong is against the source text, white space aside; the interval is "
         "Wilson's and takes every character on its own. OCR engines are stand-ins for a model's "
         "eyes.",
-        _markdown([_row(reading) for reading in best]),
+        markdown(_HEADER, map(_row, best)),
         *lost,
         "DejaVu Sans stands in for Glyph's Verdana, and Noto Sans CJK for its Chinese font. "
         "pixelprompt, un-locc and Spleen 5x8 have no Chinese letters.",
         "## All sizes tried",
-        _markdown([_row(reading) for reading in readings]),
+        markdown(_HEADER, map(_row, readings)),
     ]
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "density.md").write_text("\n\n".join(report) + "\n", encoding="utf-8")
@@ -82,11 +83,6 @@ def _row(reading: Reading) -> list[str]:
         f"{reading.rate:.2%} ({low:.2%} to {high:.2%})",
         f"{reading.engine} at {reading.scale:g}x",
     ]
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    lines = [_HEADER, ["---"] * len(_HEADER), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _plot(best: Sequence[Reading], most_wrong: float, console: Console) -> None:

@@ -5,30 +5,19 @@ Takes its outcomes, writes ``results/identifiers.md``. Knows nothing of how they
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from identifiers_kinds import KINDS
+from reporting import markdown, wilson
 
 if TYPE_CHECKING:
     from identifiers import Outcome, Planted
 
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("known", "held out")
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    if not total:
-        return 0.0, 1.0
-    z = 1.96
-    share, spread = hits / total, z * z / total
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def write(outcomes: Sequence[Outcome], planted: int, every: int) -> None:
@@ -48,7 +37,7 @@ def write(outcomes: Sequence[Outcome], planted: int, every: int) -> None:
         "Held out, chosen before the extractor was worked on, but by then known to its author, so "
         f"no blind test: {kinds['held out']}.",
         "## Conversation",
-        _table(
+        markdown(
             ["host", "tier", "kinds", "planted", "factsheet", "page", "mark only",
              "factsheet or page (95 %)"],
             [row for each in talk for row in _rows(each.case, each.planted)]
@@ -59,7 +48,7 @@ def write(outcomes: Sequence[Outcome], planted: int, every: int) -> None:
         "## Logs and JSON",
         "Pages are not read here: a string is on the factsheet, or its turn's mark stands on the "
         "page and recall by that mark gave it back, word for word.",
-        _table(
+        markdown(
             ["host", "tier", "planted", "factsheet", "by mark", "of those named by the sheet",
              "recalled"],
             [row for each in dense for row in _dense_rows(each)],
@@ -127,8 +116,3 @@ def _kinds(outcomes: Iterable[Outcome]) -> str:
     return "; ".join(
         f"{name} {page[name]} + {mark[name]}" for name, _ in (page + mark).most_common()
     )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reporting import markdown
 from rich.console import Console
 from samples import Sample
 
@@ -39,13 +40,13 @@ def write(
         "counts; intervals are bootstrapped over excerpts. White space is not compared. OCR "
         "engines are stand-ins for a model's eyes, and those here read Latin and Chinese alone.",
         "## The front: no denser prose is read as well",
-        _markdown(front([each for each in final if each.cell.text == "prose"])),
+        markdown(_HEADER, map(_row, front([each for each in final if each.cell.text == "prose"]))),
         "## One thing changed",
         *[f"- {line}" for line in changes(final, baseline)],
         "## All final cells",
-        _markdown(final),
+        markdown(_HEADER, map(_row, final)),
         "## All screened cells (few excerpts: a guide only)",
-        _markdown(screened),
+        markdown(_HEADER, map(_row, screened)),
     ]
     RESULTS.mkdir(exist_ok=True)
     text = "\n\n".join(report).replace("\n\n- ", "\n- ") + "\n"
@@ -98,11 +99,6 @@ def _row(result: Result) -> list[str]:
         f"{result.best.engine} at {result.best.scale:g}x",
         f"{other.rate.rate:.2%}",
     ]
-
-
-def _markdown(results: Sequence[Result]) -> str:
-    lines = [_HEADER, ["---"] * len(_HEADER), *map(_row, results)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _plot(final: Sequence[Result], console: Console) -> None:

@@ -33,6 +33,7 @@ from peers import Missing, PixelPrompt, UnLOCC, png_bytes
 from peers_published import DEJAVU, chinese_font
 from peers_sfumato import PAGES, blocks
 from PIL import Image, ImageDraw, ImageFont
+from reporting import markdown
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -297,12 +298,6 @@ def verdicts(
         f"At most {MOST_BY_PNG}x PNG encoding alone on every text, warm: **{verdict}** "
         f"({min(wholes):.1f}x to {max(wholes):.1f}x)."
     )
-
-
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def main() -> None:

@@ -435,9 +435,15 @@ class Plan:
         )
         alive = {
             mark
-            for mark, _ in (*layout.pins, *layout.copies)
+            for mark, _ in (*layout.pins, *layout.copies, *layout.waiting)
             if mark not in altered or self.sizes.marks(mark, mark)
         }
+        matter = [
+            mark
+            for mark in sorted(altered)
+            if mark < start and self.sizes.marks(mark, mark) and self.sizes.added(mark).important
+        ]
+        wanted = dict.fromkeys([*(m for m, _ in layout.waiting if m in alive), *matter])
         layout = replace(
             layout,
             spans=tuple(spans),
@@ -455,10 +461,10 @@ class Plan:
             archived_tokens=self._weight(archived_marks),
             pins=tuple((m, self.sizes.copy(m)) for m, _ in layout.pins if m in alive),
             copies=tuple((m, self.sizes.copy(m)) for m, _ in layout.copies if m in alive),
-            waiting=(),
+            waiting=tuple((m, self.sizes.copy(m)) for m in wanted),
             steps=layout.steps + 1,
         )
-        return self._settle(self._with_facts(layout))
+        return self._settle(self._with_facts(self._refresh_copies(layout)))
 
 
 def facts_scope(layout: Layout, plan: Plan) -> tuple[tuple[int, ...], int]:

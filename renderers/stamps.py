@@ -158,8 +158,8 @@ class Stamper:
             start = round(pen) + glyph.left
             if start < reach:
                 return None
-            shift = (start // SUPERSAMPLING - left) * column_bits
-            sums += inks[start % SUPERSAMPLING][glyph] << shift
+            column, phase = divmod(start, SUPERSAMPLING)
+            sums += inks[phase][glyph] << (column - left) * column_bits
             reach = start + glyph.width
             pen += glyph.advance
         width = -(-reach // SUPERSAMPLING) - left

@@ -23,7 +23,7 @@ import pages
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from identifiers_report import wilson
+from reporting import markdown, wilson
 
 FOX = (
     ("600-700", 10.5, 96.5, 7),
@@ -67,7 +67,7 @@ def tables(figures: Figures, source: str) -> str:
             _by_size(figures["pages"]),
             "DeepSeek-OCR on Fox, as published (3 billion parameters, other pages and its own "
             f"tokenizer: beside ours, not against it), {pages.TOKENS} visual tokens a page:",
-            _table(
+            markdown(
                 ["text tokens", "per visual token", "precision", "pages"],
                 [
                     (size, f"{ratio}x", f"{share} %", str(count))
@@ -125,7 +125,7 @@ def _by_size(records: Sequence[Figures]) -> str:
                 str(len(found)),
             )
         )
-    return _table(
+    return markdown(
         [
             "type px",
             "text tokens",
@@ -149,17 +149,12 @@ def _needles(asked: Sequence[Figures]) -> str:
         low, high = wilson(sum(hits), len(hits))
         share = f"{sum(hits)} of {len(hits)} ({low:.0%} to {high:.0%})"
         rows.append((f"{pages.TIERS[tier]:g}", str(length), share))
-    return _table(["type px", "pages in the history", "right (95 %)"], rows)
+    return markdown(["type px", "pages in the history", "right (95 %)"], rows)
 
 
 def _holds(said: str, wanted: str) -> bool:
     """Whether an answer holds a string that is no part of a longer one."""
     return re.search(rf"(?<!\w){re.escape(wanted.strip())}(?!\w)", said) is not None
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def losses(path: Path) -> dict[str, list[tuple[float, float]]]:

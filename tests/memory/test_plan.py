@@ -238,6 +238,27 @@ def test_important_turns_stay_verbatim_for_a_while_after_they_fade():
     assert [mark for mark, _ in plan.shown_copies(layout)] == [10]
 
 
+def test_a_faded_turn_that_an_edit_makes_important_is_shown_verbatim_from_then_on():
+    turns, tokens = long_thread(120)
+    before = Plan(Policy(), 1_000, Numbers(turns, tokens))
+    layout = before.fold(Layout(), turns)
+    assert before.shown_copies(layout) == []
+    edited = [replace(turn, important=turn.mark == 10) for turn in turns]
+    after = Plan(Policy(), 1_000, Numbers(edited, tokens))
+    mended = after.mend(layout, layout.system, [10, 120])
+    assert [mark for mark, _ in after.shown_copies(mended)] == [10]
+    assert after.total(mended) <= 1_000
+
+
+def test_a_copy_that_waits_for_a_step_is_not_lost_when_turns_change():
+    turns, tokens = long_thread(120)
+    plan = Plan(Policy(), 1_000, Numbers(turns, tokens))
+    layout = plan.fold(plan.fold(Layout(), turns), [Event(1, 5, "important")])
+    assert plan.shown_copies(layout) == []
+    mended = plan.mend(layout, layout.system, [60])
+    assert [mark for mark, _ in plan.shown_copies(mended)] == [5]
+
+
 @settings(max_examples=50)
 @given(threads(), st.lists(st.integers(0, 120), max_size=6))
 def test_wall_clock_steps_do_not_depend_on_when_views_are_asked_for(thread, looks):
