@@ -95,8 +95,8 @@ class Memory:
         """Add one turn; it is durable when this returns.
 
         ``fields`` are those of Turn: name, time, id, metadata, extra;
-        ``metadata={"importance": 1}`` keeps a turn in larger type when it fades, -1 in
-        smaller. Raises
+        ``metadata={"importance": 1}`` keeps a turn of up to 400 tokens in larger type
+        when it fades, -1 one of any length in smaller. Raises
         TurnError for a turn that cannot be stored, ConflictError for an id
         that is taken by another turn; nothing is stored then.
         """

@@ -30,7 +30,7 @@ SCALE = 4
 GRID = SIDE // PATCH
 PATCHES = GRID * GRID
 TOKENS = PATCHES // SCALE**2
-# Type sizes that give about 2, 3, 4.5, 6.5, 9 and 20 text tokens per visual token.
+# Type sizes that give about 2, 3.3, 5, 7, 11 and 22 text tokens per visual token.
 TIERS = (24.0, 18.5, 15.0, 12.5, 10.0, 7.5)
 _CHARACTERS = (350, 620, 960, 1400, 2000, 4200)
 SLOTS = 6
