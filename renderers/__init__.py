@@ -6,9 +6,11 @@ fonts      which font draws which character
 content    turns as prose, code and pictures
 glyphs     words to pixels, by their fonts
 stamps     large ink to the pixels of a word
+cells      words of code from parts seen before
 typeset    text to lines
 place      where the words of a line stand
-sheet      lines to one PNG page
+sheet      lines to one page
+png        grey pixels to PNG bytes
 page       blocks to pages: Renderer
 
 Takes value types only; knows nothing of storage, hosts, tokens or aging.

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from sfumato.renderers.bidi import pieces, right_to_left, turns_right
+from sfumato.renderers.cells import Cells
 from sfumato.renderers.fonts import Face, FontSet, Run, clusters
 from sfumato.renderers.geometry import ASCENT_EM, DESCENT_EM
 from sfumato.renderers.stamps import (
@@ -100,6 +101,8 @@ class Letters:
         self._baseline_px = round(type_px * ASCENT_EM + spare / 2)
         self.space_px = max(2, round(type_px * _SPACE_EM))
         self.cell_px = self.length("0", "mono")
+        mono = self._glyphs["mono"]
+        self._cells = Cells(self._stamper, mono.of, self.cell_px * SUPERSAMPLING)
 
     def measure(self, text: str, face: Face) -> int:
         """How far a word moves the pen, in whole pixels; UNMEASURED if it is endless."""
@@ -128,6 +131,10 @@ class Letters:
 
     def draw(self, text: str, face: Face, *, rtl: bool) -> Stamp:
         """A word's pixels, drawn now."""
+        if face == "mono" and not rtl:
+            found = self._cells.stamp(text, _whole(len(text) * self.cell_px))
+            if found is not None:
+                return found
         # What runs to the left may be mirrored, and its characters change places.
         glyphs = None if rtl else self._glyphs[face].of(text)
         if glyphs:

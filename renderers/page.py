@@ -28,7 +28,8 @@ from sfumato.renderers.geometry import Block, Priority, Style
 from sfumato.renderers.glyphs import Letters
 from sfumato.renderers.pagination import Height, PagePlan, paginate
 from sfumato.renderers.place import Placing
-from sfumato.renderers.sheet import PNG, Page, Sheet, Type
+from sfumato.renderers.png import SETTINGS
+from sfumato.renderers.sheet import Page, Sheet, Type
 from sfumato.renderers.typeset import Line, Typesetter
 from sfumato.turn import Text, Turn, encode
 
@@ -156,14 +157,14 @@ def _key(block: Block, style: Style) -> _Key:
 
 def _fingerprint(fonts: FontSet) -> str:
     """Hash of all that determines pixels and PNG bytes besides blocks and style."""
-    libraries = ("freetype2", "raqm", "harfbuzz", "fribidi", "zlib", "zlib_ng")
+    libraries = ("freetype2", "raqm", "harfbuzz", "fribidi")
     versions = [(name, features.version(name)) for name in libraries]
     about = (
         RENDERER_VERSION,
         PIL.__version__,
         versions,
         unicodedata.unidata_version,
-        sorted(PNG.items()),
+        SETTINGS,
         fonts.identity,
     )
     return hashlib.sha256(repr(about).encode()).hexdigest()[:32]

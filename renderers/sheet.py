@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from PIL import Image, ImageDraw
 
@@ -22,14 +21,8 @@ from sfumato.renderers.geometry import Style
 from sfumato.renderers.glyphs import Letters
 from sfumato.renderers.pagination import PagePlan
 from sfumato.renderers.place import Placed, Placing
+from sfumato.renderers.png import encoded
 from sfumato.renderers.typeset import Line
-
-# 16 greys: a third smaller and faster than 256, and text needs no more.
-_GREYS = [grey for grey in range(0, 256, 17) for _ in range(3)]
-_TO_GREY = [(value * 15 + 127) // 255 for value in range(256)]
-# Level 3 takes 0.6 times as long as level 6, for prose as small and code and logs 7 % and
-# 16 % larger; levels 8 and 9 take 3 to 10 times as long and save 1 to 3 %.
-PNG: dict[str, Any] = {"bits": 4, "compress_level": 3}
 
 _TICK_PX = 2
 _BAR_TOP_PX = 1
@@ -143,7 +136,7 @@ class Sheet:
             if found.line.picture is not None:
                 _picture(image, draw, found, found.line.picture)
         return Page(
-            _png(image),
+            encoded(image),
             plan.width_px,
             plan.height_px,
             plan.first,
@@ -249,11 +242,3 @@ def _picture(
         edges.append((start, bottom, right, bottom))
     for edge in edges:
         draw.line(edge, fill=_RULE_GREY)
-
-
-def _png(image: Image.Image) -> bytes:
-    grey = image.point(_TO_GREY)
-    grey.putpalette(_GREYS)
-    out = BytesIO()
-    grey.save(out, "PNG", **PNG)
-    return out.getvalue()

@@ -134,7 +134,7 @@ class Stamper:
     """
 
     def __init__(self, pitch_px: int) -> None:
-        self._pitch_px = pitch_px
+        self.pitch_px = pitch_px
         self._fitted: dict[tuple[int, int], _Fitted | None] = {}
         # Most words fit as they are: their glyphs are the same.
         self._inks: dict[Fit, list[_Inks]] = {}
@@ -149,7 +149,7 @@ class Stamper:
             fitted = self._fitted[top, bottom] = self._fit(top, bottom)
         if fitted is None:
             return None
-        inks, column_bits = fitted.inks, self._pitch_px * _BITS
+        inks, column_bits = fitted.inks, self.pitch_px * _BITS
         pen = 0.0
         reach = glyphs[0].left
         left = reach // SUPERSAMPLING
@@ -163,14 +163,19 @@ class Stamper:
             reach = start + glyph.width
             pen += glyph.advance
         width = -(-reach // SUPERSAMPLING) - left
-        pixels = width * self._pitch_px
+        pixels = width * self.pitch_px
         # All means at once, rounded as Pillow's ``reduce`` does: each in its lower byte.
         means = (sums + _halves(pixels)) >> _LARGE_BITS
         columns = means.to_bytes(pixels * _BITS // 8, "little")[::2].translate(_INVERTED)
         return Stamp(left, width, advance_px, columns, fitted.top_px, fitted.height_px)
 
+    def inside(self, glyph: Glyph) -> bool:
+        """Whether a glyph's ink stays within the line, so that nothing moves it."""
+        line = self.pitch_px * SUPERSAMPLING
+        return line <= glyph.top and glyph.bottom <= 2 * line
+
     def _fit(self, top: int, bottom: int) -> _Fitted | None:
-        tallest = self._pitch_px * SUPERSAMPLING
+        tallest = self.pitch_px * SUPERSAMPLING
         paper = _PAPER_LINES * tallest
         if top < 0 or bottom > paper:
             return None
