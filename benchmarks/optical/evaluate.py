@@ -1,7 +1,7 @@
 """How well the host reads held-out pages: transcription by ratio, exact strings, needles.
 
-Takes a trained Reader (its low-rank maps are merged here) or a finished stock host; gives
-plain figures, one record per page or question, which report.py turns into tables.
+Takes a trained Reader, whose low-rank maps are merged here; gives plain figures, one record
+per page or question, which report.py turns into tables.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import model
@@ -18,7 +20,7 @@ import pages
 import torch
 from talk import Speaker
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Idefics3ForConditionalGeneration
 
 NEEDLES = 40
@@ -40,26 +42,26 @@ def merge(reader: model.Reader) -> Idefics3ForConditionalGeneration:
 
 @dataclass
 class Examiner:
-    """Asks a host, many at a time, greedily. ``until`` bounds the time of all answers."""
+    """Asks a host, many at a time, greedily. ``until`` bounds the time of all answers.
+
+    ``see`` gives the visual tokens of pages, one row each.
+    """
 
     host: Idefics3ForConditionalGeneration
+    see: Callable[[list[pages.Drawn]], Tensor]
     until: float
 
     @torch.no_grad()
-    def answers(self, prompts: list[list[int]], images: Tensor, most: int) -> list[list[int]]:
-        """Token answers; prompts may differ in length. ``images`` are uint8, in order."""
+    def answers(
+        self, prompts: list[list[int]], drawn: list[pages.Drawn], most: int
+    ) -> list[list[int]]:
+        """Token answers; prompts may differ in length. ``drawn`` are all their pages, in order."""
         device = self.host.device
         width = max(map(len, prompts))
         ids = torch.tensor([[model.END] * (width - len(p)) + p for p in prompts], device=device)
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
-        visual: list[Tensor] = []
-        for part in images.split(64):
-            grey = (part.to(device, torch.float32) - 255) / 127.5
-            rgb = grey[:, None].expand(-1, 3, -1, -1).to(self.host.dtype)
-            features = self.host.model.vision_model(pixel_values=rgb).last_hidden_state
-            visual.append(self.host.model.connector(features))
         table = self.host.get_input_embeddings()
-        filled = torch.cat(visual).flatten(0, 1).to(self.host.dtype)
+        filled = self.see(drawn).flatten(0, 1).to(self.host.dtype)
         embeds = table(ids).masked_scatter((ids == model.IMAGE)[..., None], filled)
         made = self.host.generate(
             inputs_embeds=embeds,
@@ -81,27 +83,31 @@ def draw_exam(held_out: list[str], tokenizer: Tokenizer, count: int) -> list[lis
 
 
 def evaluate(
-    reader: model.Reader | nn.Module,
+    reader: model.Reader,
     tokenizer: Tokenizer,
     exam: list[list[pages.Drawn]],
     seconds: float,
     *,
     needles: int = NEEDLES,
+    ideally: bool = False,
 ) -> dict[str, Any]:
-    """All figures, in about ``seconds``: half for reading, half for needles."""
-    host = merge(reader) if isinstance(reader, model.Reader) else reader
-    host = host.to(torch.bfloat16) if host.device.type == "cuda" else host
+    """All figures, in about ``seconds``: half for reading, half for needles.
+
+    ``ideally`` takes no look at the pages: the host gets the tokens its tower should give.
+    """
+    see = partial(_ideal, reader) if ideally else partial(_seen, reader.host)
+    host = merge(reader).to(torch.bfloat16)
     speaker = Speaker(tokenizer)
     begun = time.monotonic()
     records: list[dict[str, Any]] = []
-    asker = Examiner(host, begun)
+    asker = Examiner(host, see, begun)
     groups = [[0, 1, 2], [3, 4], [5]]
     for number, group in enumerate(groups):
         asker.until = begun + seconds * (0.2, 0.45, 0.75)[number]
         batch = [page for tier in group for page in exam[tier]]
         most = max(len(page.ids) for page in batch) + 8
         prompts = [speaker.prompt("Transcribe the page.")] * len(batch)
-        for page, found in zip(batch, asker.answers(prompts, _stack(batch), most), strict=True):
+        for page, found in zip(batch, asker.answers(prompts, batch, most), strict=True):
             records.append(_compare(page, found, tokenizer))
     asked: list[dict[str, Any]] = []
     draw = random.Random(5)
@@ -109,7 +115,12 @@ def evaluate(
         asker.until = begun + seconds * (0.8, 0.86, 0.93, 1.0)[number]
         for tier in (1, 3):
             asked += _needles(asker, speaker, exam[tier], tokenizer, draw, length, needles, tier)
-    return {"pages": records, "needles": asked, "seconds": round(time.monotonic() - begun, 1)}
+    return {
+        "ideally": ideally,
+        "pages": records,
+        "needles": asked,
+        "seconds": round(time.monotonic() - begun, 1),
+    }
 
 
 def _needles(
@@ -136,16 +147,33 @@ def _needles(
             kept.append(history)
     if not prompts:
         return []
-    images = _stack([page for history in kept for page in history])
-    found = asker.answers(prompts, images, 24)
+    found = asker.answers(prompts, [page for history in kept for page in history], 24)
     return [
         {"pages": length, "tier": tier, "wanted": want, "said": tokenizer.decode(said).strip()}
         for want, said in zip(wanted, found, strict=True)
     ]
 
 
-def _stack(batch: list[pages.Drawn]) -> Tensor:
-    return torch.from_numpy(np.stack([page.pixels for page in batch]))
+@torch.no_grad()
+def _seen(host: Idefics3ForConditionalGeneration, drawn: list[pages.Drawn]) -> Tensor:
+    """What the tower and connector give."""
+    found: list[Tensor] = []
+    pixels = torch.from_numpy(np.stack([page.pixels for page in drawn]))
+    for part in pixels.split(64):
+        grey = (part.to(host.device, torch.float32) - 255) / 127.5
+        rgb = grey[:, None].expand(-1, 3, -1, -1).to(host.dtype)
+        features = host.model.vision_model(pixel_values=rgb).last_hidden_state
+        found.append(host.model.connector(features))
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def _ideal(reader: model.Reader, drawn: list[pages.Drawn]) -> Tensor:
+    """What they should give."""
+    longest = max(len(page.ids) for page in drawn)
+    padded = [[row + [0] * (longest - len(row)) for row in (p.ids, p.owners)] for p in drawn]
+    ids, owners = torch.tensor(padded, device=reader.host.device).unbind(1)
+    return reader.ideal(ids, owners)
 
 
 def _compare(page: pages.Drawn, found: list[int], tokenizer: Tokenizer) -> dict[str, Any]:

@@ -98,8 +98,7 @@ class Reader(nn.Module):
         self.local_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
         self.strip_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
         _wire(self.host)
-        # Visual tokens begin about as large as the words beside them.
-        nn.init.normal_(self.projection.weight, std=0.002)
+        nn.init.zeros_(self.projection.weight)
 
     @property
     def tower(self) -> nn.Module:
@@ -147,6 +146,26 @@ class Reader(nn.Module):
     def visual_tokens(self, features: Tensor) -> Tensor:
         """(pages, TOKENS, language width)."""
         return self.host.model.connector(features)
+
+    def ideal(self, ids: Tensor, owners: Tensor) -> Tensor:
+        """What visual tokens should be: (pages, TOKENS, language width).
+
+        Each the mean of its text tokens' embeddings, 0 where it has none: the language
+        model reads a quarter of the tokens from such means before it has learned anything.
+        ``ids`` are (pages, length), 0 after a page's last; ``owners`` are as many.
+        """
+        held = (ids > 0)[..., None]
+        embeds = self.host.model.text_model.embed_tokens(ids).float() * held
+        index = owners[..., None].long()
+        sums = embeds.new_zeros(len(ids), pages.TOKENS, embeds.shape[-1])
+        sums.scatter_add_(1, index.expand_as(embeds), embeds)
+        counts = embeds.new_zeros(len(ids), pages.TOKENS, 1)
+        counts.scatter_add_(1, index, held.float())
+        return sums / counts.clamp(min=1)
+
+    def aim_loss(self, visual: Tensor, ideal: Tensor) -> Tensor:
+        """Squared distance of visual tokens from the ideal ones; 1 is as good as nothing."""
+        return (visual.float() - ideal).square().sum() / ideal.square().sum()
 
     def character_losses(
         self, middle: Tensor, features: Tensor, local: Tensor, strip: Tensor

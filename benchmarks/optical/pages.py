@@ -1,8 +1,9 @@
 """Pages of one size, with what stands where: what the host is trained and tested on.
 
 sfumato's own Renderer draws them. Beside the pixels a page has its text as tokens, where
-each turn is in them, questions about it, and two maps of characters: what stands in each
-patch, and what stands in each stretch of the page when its lines are laid end to end.
+each turn is in them, which visual token should hold each, questions about it, and two maps
+of characters: what stands in each patch, and what stands in each stretch of the page when
+its lines are laid end to end.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -46,13 +48,17 @@ Map = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A page. ``turns`` are (mark, start, end) in ``ids``; maps are (patches, SLOTS)."""
+    """A page. ``turns`` are (mark, start, end) in ``ids``; maps are (patches, SLOTS).
+
+    ``owners`` are the visual tokens that should hold each of ``ids``.
+    """
 
     tier: int
     pixels: NDArray[np.uint8]
     local: Map
     strip: Map
     ids: list[int]
+    owners: list[int]
     turns: list[tuple[int, int, int]]
     facts: list[tuple[list[int], list[int]]]
 
@@ -116,7 +122,8 @@ class Painter:
         texts = [f"#{mark} {turn.role} {turn.text}\n" for mark, turn in said.items()]
         ids: list[int] = []
         turns: list[tuple[int, int, int]] = []
-        for mark, found in zip(said, self._tokenizer.encode_batch_fast(texts), strict=True):
+        encoded = self._tokenizer.encode_batch(texts)
+        for mark, found in zip(said, encoded, strict=True):
             turns.append((mark, len(ids), len(ids) + len(found.ids)))
             ids += found.ids
         if len(ids) > LONGEST:
@@ -125,20 +132,26 @@ class Painter:
         asked = [(self._tokenizer.encode(q).ids, self._tokenizer.encode(a).ids) for q, a in facts]
         asked = [(q, a) for q, a in asked if len(q) <= QUESTION_TOKENS and len(a) <= ANSWER_TOKENS]
         self._draw.shuffle(asked)
-        local, strip = maps(boxes, style(tier))
+        local, strip, stretches = maps(boxes, style(tier))
+        spans = [(text, found.offsets) for text, found in zip(texts, encoded, strict=True)]
         pixels = np.asarray(Image.open(BytesIO(png)).convert("L"))
-        return Drawn(tier, pixels, local, strip, ids, turns, asked[:QUESTIONS])
+        owners = owners_of(spans, stretches)
+        return Drawn(tier, pixels, local, strip, ids, owners, turns, asked[:QUESTIONS])
 
 
-def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map]:
-    """The characters of each patch, and of each stretch of the lines laid end to end."""
+def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map, list[int]]:
+    """The characters of each patch, and of each stretch of the lines laid end to end.
+
+    Last the stretches in which the characters stand, one by one, spaces left out.
+    """
     local = np.zeros((PATCHES, SLOTS), np.uint8)
     strip = np.zeros((PATCHES, SLOTS), np.uint8)
     used = np.zeros((2, PATCHES), np.int64)
+    stretches: list[int] = []
     stride = style.column_px + style.gutter_px
     lines = style.columns * style.rows
 
-    def put(label: int, x: float, line: int, row: int) -> None:
+    def put(label: int, x: float, line: int, row: int) -> int:
         column = min(style.columns - 1, max(0, int(x - style.margin_px) // stride))
         y = style.bar_px + (row + 0.5) * style.pitch_px
         place = min(GRID - 1, int(y) // PATCH) * GRID + min(GRID - 1, int(x) // PATCH)
@@ -148,6 +161,7 @@ def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map]:
             if used[which, at] < SLOTS:
                 target[at, used[which, at]] = label
                 used[which, at] += 1
+        return stretch
 
     last: tuple[float, int, int] | None = None
     for box in boxes:
@@ -163,12 +177,34 @@ def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map]:
         step = (box.x1 - box.x0) / sum(widths)
         x = float(box.x0)
         for character, width in zip(box.text, widths, strict=True):
-            put(label_of(character), x + width * step / 2, line, row)
+            stretches.append(put(label_of(character), x + width * step / 2, line, row))
             x += width * step
         last = (x + 1, line, row)
     if last is not None:
         put(TURN_END, *last)
-    return local, strip
+    return local, strip, stretches
+
+
+def owners_of(
+    spans: Sequence[tuple[str, Sequence[tuple[int, int]]]], stretches: Sequence[int]
+) -> list[int]:
+    """The visual token of each text token: that of its first letter, or of the one before.
+
+    ``spans`` are texts with where their tokens start and end.
+
+    >>> owners_of([("ab c", [(0, 1), (1, 2), (2, 3), (2, 4)])], [0, 16, 500])
+    [0, 1, 1, 31]
+    """
+    owners: list[int] = []
+    last, letters = 0, iter(stretches)
+    for text, offsets in spans:
+        at = [None if character.isspace() else next(letters) for character in text]
+        for start, end in offsets:
+            stretch = next((place for place in at[start:end] if place is not None), None)
+            if stretch is not None:
+                last = max(last, stretch // SCALE**2)
+            owners.append(last)
+    return owners
 
 
 def label_of(character: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import multiprocessing
+import os
 import random
 from dataclasses import dataclass, fields
 from multiprocessing.process import BaseProcess
@@ -28,6 +29,7 @@ class Slots:
     local: NDArray[np.uint8]
     strip: NDArray[np.uint8]
     ids: NDArray[np.uint16]
+    owners: NDArray[np.uint8]
     turns: NDArray[np.int16]
     asked: NDArray[np.uint16]
 
@@ -45,6 +47,7 @@ class Slots:
             made(np.uint8, pages.PATCHES, pages.SLOTS),
             made(np.uint8, pages.PATCHES, pages.SLOTS),
             made(np.uint16, pages.LONGEST),
+            made(np.uint8, pages.LONGEST),
             made(np.int16, pages.TURNS, 3),
             made(np.uint16, pages.QUESTIONS, 2, pages.QUESTION_TOKENS),
         )
@@ -57,6 +60,7 @@ class Slots:
         for field in (self.ids, self.turns, self.asked):
             field[at] = 0
         self.ids[at, : len(page.ids)] = page.ids
+        self.owners[at, : len(page.owners)] = page.owners
         self.turns[at, : len(page.turns)] = page.turns
         for k, pair in enumerate(page.facts):
             for side, tokens in enumerate(pair):
@@ -76,6 +80,7 @@ def _paint(
     seed: int,
     weights: Any,
 ) -> None:
+    os.nice(10)  # Training goes first where processors are few.
     draw = random.Random(seed)
     painter = pages.Painter(passages, tokenizer, seed)
     written = 0

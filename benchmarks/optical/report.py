@@ -2,8 +2,8 @@
 
     python benchmarks/optical/report.py --run DIR --hardware "one H100, 15 minutes" --out results
 
-Takes what train.py left (figures.json, losses.csv); writes optical.md and optical.png. Knows
-nothing of models.
+Takes what train.py left (figures.json, losses.csv); writes optical.md and optical.png, or
+optical_ideal.md and .png after the stage of words. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ visual tokens on Fox's English pages (arXiv 2510.18234, table 2, October 2025)."
 READS = 0.9
 """Precision and recall from which a page counts as read."""
 _RESAMPLES = 2_000
+_HOW = {
+    False: "",
+    True: "given not as pixels but as the tokens that the tower should make of them, ",
+}
 
 Figures = dict[str, Any]
 
@@ -60,9 +64,9 @@ def tables(figures: Figures, source: str) -> str:
         [
             "# The optical host, measured",
             f"{source} Held-out pages of 384 x 384 px, {pages.TOKENS} visual tokens each, "
-            "transcribed greedily. Precision is the share of words said that stand on the page, "
-            "each as often as it stands there; means over pages, intervals bootstrapped over "
-            "them.",
+            f"{_HOW[figures['ideally']]}transcribed greedily. Precision is the share of words "
+            "said that stand on the page, each as often as it stands there; means over pages, "
+            "intervals bootstrapped over them.",
             _verdict(figures),
             _by_size(figures["pages"]),
             "DeepSeek-OCR on Fox, as published (3 billion parameters, other pages and its own "
@@ -197,9 +201,10 @@ def main() -> None:
     figures = json.loads((options.run / "figures.json").read_text())
     options.out.mkdir(parents=True, exist_ok=True)
     source = f"`python benchmarks/optical/train.py`, trained on {options.hardware}."
-    (options.out / "optical.md").write_text(tables(figures, source) + "\n", encoding="utf-8")
-    draw_losses(losses(options.run / "losses.csv"), options.out / "optical.png")
-    print(options.out / "optical.md")
+    written = options.out / ("optical_ideal.md" if figures["ideally"] else "optical.md")
+    written.write_text(tables(figures, source) + "\n", encoding="utf-8")
+    draw_losses(losses(options.run / "losses.csv"), written.with_suffix(".png"))
+    print(written)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Train the optical host: first to see letters, then to be read by the language model.
+"""Train the optical host: to see words, to read what was seen ideally, then both together.
 
-    python benchmarks/optical/train.py glyphs --data DIR --out DIR --seconds 150
-    python benchmarks/optical/train.py language --data DIR --out DIR --seconds 420 --resume DIR
+    python benchmarks/optical/train.py glyphs --data DIR --out DIR --seconds 200
+    python benchmarks/optical/train.py words --data DIR --out DIR --seconds 200 --resume DIR
+    python benchmarks/optical/train.py language --data DIR --out DIR --seconds 200 --resume DIR
 
-``--data`` holds corpus.jsonl.gz, tokenizer.json.gz and, for the second stage, the chunks of
-SmolLM2's weights. Both stages are bounded by the wall clock and keep checkpoints, so that a
-run that is cut off leaves weights. The pages are drawn while the model trains.
+``--data`` holds corpus.jsonl.gz, tokenizer.json.gz and the chunks of SmolLM2's weights. All
+stages are bounded by the wall clock and keep checkpoints, so that a run that is cut off
+leaves weights. The pages are drawn while the model trains.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ LANGUAGE_WEIGHTS = [0.22, 0.25, 0.22, 0.15, 0.11, 0.05]
 
 @dataclass(frozen=True)
 class Batch:
-    """Pages with their maps, and (in the second stage) what is said about them."""
+    """Pages with their maps and words, and (but for the first stage) what is said about them."""
 
     tier: int
     pixels: Tensor
     local: Tensor
     strip: Tensor
+    words: Tensor
+    owners: Tensor
     ids: Tensor | None = None
     answers: Tensor | None = None
 
@@ -85,7 +88,8 @@ class Feed:
 
     def __init__(self, slots: Slots, device: torch.device, speaker: Speaker) -> None:
         self._slots, self._device, self._speaker = slots, device, speaker
-        self._arrays = [torch.from_numpy(a) for a in (slots.pixels, slots.local, slots.strip)]
+        arrays = (slots.pixels, slots.local, slots.strip, slots.ids, slots.owners)
+        self._arrays = [torch.from_numpy(array) for array in arrays]
         self.progress = 0.0
 
     def glyphs(self, count: int) -> Callable[[random.Random], Batch]:
@@ -129,10 +133,19 @@ class Feed:
         reach = 2 if self.progress < 0.1 else 4 if self.progress < 0.25 else len(pages.TIERS)
         return [w if k < reach else 0.0 for k, w in enumerate(LANGUAGE_WEIGHTS)]
 
-    def _bring(self, at: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    def _bring(self, at: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         index = torch.tensor(at)
-        pixels, local, strip = (self._send(a.index_select(0, index)) for a in self._arrays)
-        return pixels, local, strip
+        pixels, local, strip, words, owners = (a.index_select(0, index) for a in self._arrays)
+        words, owners = words.int(), owners.int()
+        longest = int((words > 0).sum(1).max())
+        words, owners = words[:, :longest], owners[:, :longest]
+        return (
+            self._send(pixels),
+            self._send(local),
+            self._send(strip),
+            self._send(words),
+            self._send(owners),
+        )
 
     def _send(self, values: Tensor) -> Tensor:
         if self._device.type == "cpu":
@@ -218,27 +231,48 @@ def steps(
 
 
 def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
-    """The tower alone, from characters and where they stand."""
-    learned = [
+    """The tower and connector alone: which characters stand where, and the ideal tokens."""
+    tower = [
         *reader.tower.parameters(),
         *reader.local_head.parameters(),
         *reader.strip_head.parameters(),
     ]
-    optimizer = _adam([{"params": learned, "lr": 1.2e-3}], feed)
+    joining = [reader.projection.weight]
+    groups = [{"params": tower, "lr": 1.2e-3}, {"params": joining, "lr": 3e-5}]
+    optimizer = _adam(groups, feed)
     loader = Loader(feed.glyphs(args.pages), 2, args.seed)
     log = Log(args.out / "losses.csv", 10)
     for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
         batch = loader.next()
-        with torch.autocast("cuda", torch.bfloat16, enabled=batch.pixels.is_cuda):
+        with _halves(batch.pixels):
             middle, features = reader.look(batch.pixels)
             local, strip = reader.character_losses(middle, features, batch.local, batch.strip)
-        _step(local + strip, optimizer, learned)
-        log.step("glyphs", batch.tier, {"local": local, "strip": strip}, pool.drawn)
+            visual = reader.visual_tokens(features)
+        aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))
+        _step(local + strip + aim, optimizer, [*tower, *joining])
+        log.step("glyphs", batch.tier, {"local": local, "strip": strip, "aim": aim}, pool.drawn)
+
+
+def train_words(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
+    """The low-rank maps alone: to read ideal tokens. No page is looked at."""
+    low_rank = _low_rank(reader)
+    optimizer = _adam([{"params": low_rank, "lr": 1e-3}], feed)
+    loader = Loader(feed.language(args.tokens), 3, args.seed + 1)
+    log = Log(args.out / "losses.csv", 10)
+    for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
+        batch = loader.next()
+        assert batch.ids is not None
+        assert batch.answers is not None
+        with _halves(batch.ids):
+            visual = reader.ideal(batch.words, batch.owners)
+            answer, right = reader.answer_loss(batch.ids, batch.answers, visual)
+        _step(answer, optimizer, low_rank)
+        log.step("words", batch.tier, {"answer": answer, "right": right}, pool.drawn)
 
 
 def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
     """Tower, connector and low-rank maps, through the frozen language model."""
-    low_rank = [p for n, p in reader.named_parameters() if n.endswith((".down", ".up"))]
+    low_rank = _low_rank(reader)
     seeing = [*reader.tower.parameters(), *reader.strip_head.parameters()]
     joining = [reader.projection.weight]
     groups = [
@@ -248,22 +282,35 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
         {"params": low_rank, "lr": 1e-3},
     ]
     optimizer = _adam(groups, feed)
-    loader = Loader(feed.language(args.tokens), 3, args.seed + 1)
+    loader = Loader(feed.language(args.tokens), 3, args.seed + 2)
     log = Log(args.out / "losses.csv", 10)
     for progress in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
         batch = loader.next()
         assert batch.ids is not None
         assert batch.answers is not None
-        with torch.autocast("cuda", torch.bfloat16, enabled=batch.pixels.is_cuda):
+        with _halves(batch.pixels):
             middle, features = reader.look(batch.pixels)
             _, strip = reader.character_losses(middle, features, batch.local, batch.strip)
             visual = reader.visual_tokens(features)
             answer, right = reader.answer_loss(batch.ids, batch.answers, visual)
-        # Reading order is held on to while the language side does not yet lean on it.
+        aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))
+        # Order and words are held on to while the language side does not yet lean on them.
         weight = 0.3 if progress < 0.5 else 0.1
-        _step(answer + weight * strip, optimizer, [*seeing, *joining, *low_rank])
-        shown = {"answer": answer, "right": right, "strip": strip}
+        _step(answer + weight * (strip + aim), optimizer, [*seeing, *joining, *low_rank])
+        shown = {"answer": answer, "right": right, "strip": strip, "aim": aim}
         log.step("language", batch.tier, shown, pool.drawn)
+
+
+STAGES = {"glyphs": train_glyphs, "words": train_words, "language": train_language}
+
+
+def _low_rank(reader: Reader) -> list[Tensor]:
+    return [value for name, value in reader.named_parameters() if name.endswith((".down", ".up"))]
+
+
+def _halves(like: Tensor) -> torch.autocast:
+    """Calculating in bfloat16 on the device of a tensor."""
+    return torch.autocast(like.device.type, torch.bfloat16)
 
 
 def _adam(groups: list[dict[str, object]], feed: Feed) -> torch.optim.Optimizer:
@@ -286,7 +333,7 @@ def read_tokenizer(data: Path) -> Tokenizer:
 def main() -> None:
     """Parse the command line and train a stage."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=["glyphs", "language"])
+    parser.add_argument("stage", choices=list(STAGES))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, required=True)
@@ -294,11 +341,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=14)
     parser.add_argument("--slots", type=int, default=60_000)
     parser.add_argument("--pages", type=int, default=128, help="pages a step, first stage")
-    parser.add_argument("--tokens", type=int, default=24_576, help="tokens a step, second stage")
+    parser.add_argument("--tokens", type=int, default=24_576, help="tokens a step, later stages")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--small", action="store_true", help="a toy language side, for tests")
-    parser.add_argument("--random", action="store_true", help="random language side, for tests")
-    parser.add_argument("--evaluate", type=float, default=0, help="then evaluate, for so long")
+    parser.add_argument(
+        "--evaluate", type=float, default=0, help="then evaluate, for so many seconds"
+    )
     parser.add_argument("--exam", type=int, default=40, help="held-out pages of each type size")
     args = parser.parse_args()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -314,30 +362,31 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     reader = Reader(small=args.small)
-    if args.stage == "language":
-        if not (args.small or args.random):
-            reader.load_language(load_language(sorted(args.data.glob("lm-*.npz"))))
-        reader.adapt()
+    if not args.small:
+        reader.load_language(load_language(sorted(args.data.glob("lm-*.npz"))))
+    reader.adapt()
     if args.resume:
         resume(reader, args.resume)
     reader.to(device)
-    if args.stage == "language" and device.type == "cuda":
-        for name, parameter in reader.named_parameters():
-            if not parameter.requires_grad and "text_model" in name:
-                parameter.data = parameter.data.bfloat16()
-        reader.host.tie_weights()
+    for name, parameter in reader.named_parameters():
+        if not parameter.requires_grad and "text_model" in name:
+            parameter.data = parameter.data.bfloat16()
+    reader.host.tie_weights()
     while pool.drawn() < args.workers * 40 and time.monotonic() - begun < 60:
         time.sleep(0.5)
     print(f"ready after {time.monotonic() - begun:.0f} s, {pool.drawn()} pages", flush=True)
     feed = Feed(pool.slots, device, Speaker(tokenizer))
-    (train_glyphs if args.stage == "glyphs" else train_language)(args, reader, feed, pool)
+    STAGES[args.stage](args, reader, feed, pool)
     if not pool.alive():
         print("a drawing process has ended early")
     pool.close()
     if device.type == "cuda":
         print(f"at most {torch.cuda.max_memory_allocated() / 2**30:.0f} GiB of GPU memory")
-    if exam is not None and args.stage == "language":
-        figures = evaluate(reader, tokenizer, exam.result(), args.evaluate, needles=args.exam)
+    if exam is not None:
+        ideally = args.stage == "words"
+        figures = evaluate(
+            reader, tokenizer, exam.result(), args.evaluate, needles=args.exam, ideally=ideally
+        )
         (args.out / "figures.json").write_text(json.dumps(figures))
     examiner.shutdown()
 

@@ -104,6 +104,10 @@ def test_a_page_holds_its_own_text_and_answers(data, tokenizer):
             assert tokenizer.decode(page.ids[start:end]).startswith(f"#{mark} ")
         for _, answer in page.facts:
             assert tokenizer.decode(answer).strip() in text
+        assert len(page.owners) == len(page.ids)
+        assert page.owners == sorted(page.owners)
+        assert page.owners[0] == 0
+        assert pages.TOKENS // 4 < page.owners[-1] < pages.TOKENS
 
 
 @pytest.fixture
@@ -156,17 +160,20 @@ def run(stage: str, data: Path, out: Path, seconds: int, *more: str) -> None:
     )
 
 
-def test_both_stages_train_go_on_and_are_reported(data, tmp_path, monkeypatch, capsys):
+def test_all_stages_train_go_on_and_are_reported(data, tmp_path, monkeypatch, capsys):
     run("glyphs", data, tmp_path, 8, "--pages", "2")
-    more = ("--random", "--tokens", "1024", "--evaluate", "4", "--exam", "1")
-    run("language", data, tmp_path, 6, *more, "--resume", str(tmp_path))
+    more = ("--tokens", "1024", "--evaluate", "4", "--exam", "1", "--resume", str(tmp_path))
+    run("words", data, tmp_path, 4, *more)
+    assert json.loads((tmp_path / "figures.json").read_text())["ideally"]
+    run("language", data, tmp_path, 6, *more)
     with (tmp_path / "losses.csv").open(newline="") as file:
         rows = list(csv.reader(file))
-    assert {row[0] for row in rows} == {"glyphs", "language"}
+    assert {row[0] for row in rows} == {"glyphs", "words", "language"}
     curves = report.losses(tmp_path / "losses.csv")
     assert all(np.isfinite(value) for points in curves.values() for _, value in points)
-    strip = [value for _, value in curves["glyphs: strip"]]
-    assert min(strip) < strip[0]
+    for name in ("glyphs: strip", "glyphs: aim"):
+        values = [value for _, value in curves[name]]
+        assert min(values) < values[0]
     monkeypatch.setattr(report, "draw_losses", lambda curves, path: None)
     monkeypatch.setattr(
         sys,
@@ -193,6 +200,7 @@ def test_a_report_says_up_to_which_ratio_pages_are_read():
         }
 
     figures = {
+        "ideally": False,
         "pages": [
             *(page(0, 128, 0.99), page(0, 128, 0.97), page(1, 256, 0.91)),
             *(page(2, 300, 0.5), page(4, 640, 0.95)),
