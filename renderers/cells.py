@@ -54,7 +54,7 @@ class Cells(dict[str, "_Part | None"]):
         letters, pitch_px = self._letters, self._stamper.pitch_px
         found = [self[word[start : start + letters]] for start in range(0, len(word), letters)]
         parts = [part for part in found if part is not None]
-        if len(parts) < len(found):
+        if not parts or len(parts) < len(found):
             return None
         left = parts[0].left_px
         right = (len(parts) - 1) * self._part_px + parts[-1].right_px
