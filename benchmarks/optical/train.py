@@ -57,6 +57,13 @@ class Batch:
     ids: Tensor | None = None
     answers: Tensor | None = None
 
+    @property
+    def said(self) -> tuple[Tensor, Tensor]:
+        """Tokens, and which of them are answers."""
+        assert self.ids is not None
+        assert self.answers is not None
+        return self.ids, self.answers
+
 
 class Loader:
     """Batches made ahead by threads. ``make`` gets a random generator and the progress."""
@@ -261,11 +268,9 @@ def train_words(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool
     log = Log(args.out / "losses.csv", 10)
     for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
         batch = loader.next()
-        assert batch.ids is not None
-        assert batch.answers is not None
-        with _halves(batch.ids):
+        with _halves(batch.words):
             visual = reader.ideal(batch.words, batch.owners)
-            answer, right = reader.answer_loss(batch.ids, batch.answers, visual)
+            answer, right = reader.answer_loss(*batch.said, visual)
         _step(answer, optimizer, low_rank)
         log.step("words", batch.tier, {"answer": answer, "right": right}, pool.drawn)
 
@@ -286,13 +291,11 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
     log = Log(args.out / "losses.csv", 10)
     for progress in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
         batch = loader.next()
-        assert batch.ids is not None
-        assert batch.answers is not None
         with _halves(batch.pixels):
             middle, features = reader.look(batch.pixels)
             _, strip = reader.character_losses(middle, features, batch.local, batch.strip)
             visual = reader.visual_tokens(features)
-            answer, right = reader.answer_loss(batch.ids, batch.answers, visual)
+            answer, right = reader.answer_loss(*batch.said, visual)
         aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))
         # Order and words are held on to while the language side does not yet lean on them.
         weight = 0.3 if progress < 0.5 else 0.1
