@@ -40,6 +40,8 @@ NOTHING, SPACE, TURN_END, OTHER = 0, 95, 96, 97
 CLASSES = 98
 LONGEST = 1536
 TURNS = 24
+EMPTIEST = 0.4
+"""Share of the asked lines below which a page is drawn again: a turn did not fit on it."""
 QUESTIONS = 4
 QUESTION_TOKENS, ANSWER_TOKENS = 24, 24
 
@@ -112,7 +114,8 @@ class Painter:
         page = self._renderer.draw(blocks, style(tier), boxes=True)[0]
         shown = {mark: turn for mark, turn in said.items() if first <= mark <= page.last}
         lines = sum(self._renderer.height(b, style(tier)).lines for b in blocks if b.mark in shown)
-        if lines > style(tier).columns * style(tier).rows:
+        room = style(tier).columns * style(tier).rows
+        if not EMPTIEST * fill * room <= lines <= room:
             return None
         return self._finish(tier, page.png, page.boxes, shown)
 

@@ -65,6 +65,11 @@ class Batch:
         return self.ids, self.answers
 
 
+def largest(count: int, weights: list[float]) -> list[float]:
+    """The weights of so many type sizes, the largest first, and 0 for the rest."""
+    return [weight if tier < count else 0.0 for tier, weight in enumerate(weights)]
+
+
 class Loader:
     """Batches made ahead by threads. ``make`` gets a random generator and the progress."""
 
@@ -93,8 +98,8 @@ class Loader:
 class Feed:
     """Chooses pages from the pool and brings them to the device."""
 
-    def __init__(self, slots: Slots, device: torch.device, speaker: Speaker) -> None:
-        self._slots, self._device, self._speaker = slots, device, speaker
+    def __init__(self, slots: Slots, device: torch.device, speaker: Speaker, tiers: int) -> None:
+        self._slots, self._device, self._speaker, self._tiers = slots, device, speaker, tiers
         arrays = (slots.pixels, slots.local, slots.strip, slots.ids, slots.owners)
         self._arrays = [torch.from_numpy(array) for array in arrays]
         self.progress = 0.0
@@ -138,7 +143,7 @@ class Feed:
     def _weights(self) -> list[float]:
         """Large type first: what is hard later is easy once reading has begun."""
         reach = 2 if self.progress < 0.1 else 4 if self.progress < 0.25 else len(pages.TIERS)
-        return [w if k < reach else 0.0 for k, w in enumerate(LANGUAGE_WEIGHTS)]
+        return largest(min(reach, self._tiers), LANGUAGE_WEIGHTS)
 
     def _bring(self, at: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         index = torch.tensor(at)
@@ -345,6 +350,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=60_000)
     parser.add_argument("--pages", type=int, default=128, help="pages a step, first stage")
     parser.add_argument("--tokens", type=int, default=24_576, help="tokens a step, later stages")
+    parser.add_argument("--tiers", type=int, default=len(pages.TIERS), help="largest types alone")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--small", action="store_true", help="a toy language side, for tests")
     parser.add_argument(
@@ -360,7 +366,8 @@ def main() -> None:
     pool = Pool(passages, tokenizer, workers=args.workers, slots=args.slots, seed=args.seed)
     examiner = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
     exam = examiner.submit(draw_exam, held_out, tokenizer, args.exam) if args.evaluate else None
-    pool.prefer(GLYPH_WEIGHTS if args.stage == "glyphs" else LANGUAGE_WEIGHTS)
+    weights = GLYPH_WEIGHTS if args.stage == "glyphs" else LANGUAGE_WEIGHTS
+    pool.prefer(largest(args.tiers, weights))
     torch.manual_seed(args.seed)
     torch.set_float32_matmul_precision("high")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -378,7 +385,7 @@ def main() -> None:
     while pool.drawn() < args.workers * 40 and time.monotonic() - begun < 60:
         time.sleep(0.5)
     print(f"ready after {time.monotonic() - begun:.0f} s, {pool.drawn()} pages", flush=True)
-    feed = Feed(pool.slots, device, Speaker(tokenizer))
+    feed = Feed(pool.slots, device, Speaker(tokenizer), args.tiers)
     STAGES[args.stage](args, reader, feed, pool)
     if not pool.alive():
         print("a drawing process has ended early")
