@@ -8,15 +8,11 @@ Knows nothing of any provider's own features.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,6 +30,7 @@ from sfumato.cli_session import (
     working,
 )
 from sfumato.cli_views import DEFAULT_BUDGET, DEFAULT_HOST
+from sfumato.completions import Server
 from sfumato.echoes import TOOL_NAME
 from sfumato.errors import InputError, SfumatoError, TurnError
 from sfumato.journal import Entry
@@ -41,7 +38,6 @@ from sfumato.memory import Memory
 from sfumato.recall import TOOL_DESCRIPTION, TOOL_PARAMETERS
 from sfumato.turn import JsonObject, Text, ToolCall, ToolResult
 
-TIMEOUT_S = 300
 ROUNDS = 8
 """Rounds of recall before the model must answer."""
 RECALL_TOOL: JsonObject = {
@@ -52,40 +48,6 @@ RECALL_TOOL: JsonObject = {
         "parameters": TOOL_PARAMETERS,
     },
 }
-
-
-@dataclass(frozen=True)
-class Server:
-    """A chat completions server. ``key`` is sent as a bearer token; None sends none."""
-
-    base_url: str
-    model: str
-    key: str | None
-
-    def complete(self, messages: list[JsonObject], *, may_recall: bool) -> JsonObject:
-        """The model's message. Raises InputError saying what the server answered."""
-        url = f"{self.base_url.rstrip('/')}/chat/completions"
-        if not url.startswith(("http://", "https://")):
-            raise InputError(f"{self.base_url!r} is no web address: use e.g. https://host/v1")
-        body: JsonObject = {"model": self.model, "messages": messages, "tools": [RECALL_TOOL]}
-        if not may_recall:
-            body["tool_choice"] = "none"
-        headers = {"Content-Type": "application/json"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-                answer: Any = json.load(response)
-            message: JsonObject = answer["choices"][0]["message"]
-        except urllib.error.HTTPError as problem:
-            said = problem.read().decode(errors="replace")[:500]
-            raise InputError(f"{url} answered {problem.code} {problem.reason}: {said}") from problem
-        except OSError as problem:
-            raise InputError(f"{url} cannot be reached: {problem}") from problem
-        except (ValueError, LookupError, TypeError) as problem:
-            raise InputError(f"{url} gave no chat completion: {problem!r}") from problem
-        return message
 
 
 def chat(
@@ -164,7 +126,8 @@ def reply(memory: Memory, server: Server, said: str) -> Entry:
     for left in reversed(range(ROUNDS)):
         messages = memory.view().to_openai()
         with working(f"{server.model} is thinking"):
-            message = server.complete(messages, may_recall=left > 0)
+            choice = {} if left else {"tool_choice": "none"}
+            message = server.complete(messages, tools=[RECALL_TOOL], **choice)
         try:
             [answer] = memory.extend(turns_from_openai([message]))
         except TurnError as problem:
