@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import typer
 
-from sfumato import cli_chat, cli_layouts, cli_recall, cli_threads, cli_views
+from sfumato import cli_calibrate, cli_chat, cli_layouts, cli_recall, cli_threads, cli_views
 from sfumato.cli_session import JsonOption, StoreOption, say, settings
 from sfumato.errors import BudgetError, PinError, SfumatoError
 
@@ -38,6 +38,7 @@ app.command()(cli_layouts.pin)
 app.command()(cli_layouts.unpin)
 app.command()(cli_layouts.verify)
 app.command()(cli_recall.hosts)
+app.command()(cli_calibrate.calibrate)
 app.command()(cli_chat.chat)
 
 

@@ -142,13 +142,21 @@ def hosts(extra: Path | None = None) -> dict[str, Host]:
         extra = Path(os.environ[HOSTS_VARIABLE])
     if extra is None:
         return dict(_built_in())
-    from sfumato.hostfile import read_hosts  # it makes Hosts, so it imports this module
-
     try:
         text = extra.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise HostError(f"{extra}: the hosts file cannot be read: {problem}") from problem
-    return dict(_built_in()) | read_hosts(text, str(extra), base_text=_built_in_text())
+    return dict(_built_in()) | hosts_in(text, str(extra))
+
+
+def hosts_in(text: str, file: str) -> dict[str, Host]:
+    """The hosts of a hosts file's text alone; ``file`` is its name for errors.
+
+    Raises HostError naming file, host and key.
+    """
+    from sfumato.hostfile import read_hosts  # it makes Hosts, so it imports this module
+
+    return read_hosts(text, file, base_text=_built_in_text())
 
 
 @lru_cache(maxsize=1)
