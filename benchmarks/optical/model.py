@@ -2,9 +2,9 @@
 
 The tower is small and its visual tokens follow the reading order: token k is taught to hold
 what stands in the k-th stretch when the page's lines are laid end to end. Position embeddings
-begin as waves of where a patch is and of where its stretch lies in each type size, and a few
-attention heads begin as look-ups between the two; all of it is trained on and saved as
-ordinary weights.
+begin as waves of where a patch is and of where its stretch lies in each type size, some
+attention heads as look-ups between the two, and the first layers' as look-ups of neighbouring
+patches; all of it is trained on and saved as ordinary weights.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _X_WAVES = (1, 2, 3, 4, 6, 8, 10, 12)
 _Y_WAVES = (1, 2, 4, 6, 8, 12, 16, 20)
 _WAVES = 2 * (len(_X_WAVES) + len(_Y_WAVES))
 _SHARPNESS = 12.0
+# Neighbours that the heads of the first layers begin by looking at; what is left over is free.
+_CROSS, _CORNERS = ((-1, 0), (1, 0), (0, -1), (0, 1)), ((-1, -1), (1, -1), (-1, 1), (1, 1))
+_NEIGHBOURS = (_CROSS, _CORNERS, _CROSS, ((-2, 0), (2, 0), (0, -1), (0, 1)))
 
 
 def configuration(*, small: bool = False) -> Idefics3Config:
@@ -129,19 +132,27 @@ class Reader(nn.Module):
 
     def look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Features in the middle and at the end of the tower for uint8 pages (pages, y, x)."""
+        places = torch.arange(pages.PATCHES, device=pixels.device)
+        middle = x = self.look_closely(pixels, places)
+        for layer in self.tower.encoder.layers[READ_DEPTH:]:
+            x = layer(x, None)
+        return middle, self.tower.post_layernorm(x)
+
+    def look_closely(self, pixels: Tensor, places: Tensor) -> Tensor:
+        """Features in the middle of the tower for uint8 pages or parts of pages.
+
+        ``places`` are the patches' numbers on their page, (pages, patches) or (patches,).
+        """
         grey = pixels.to(torch.float32).sub_(255.0).div_(127.5)  # white is 0
         embeddings = self.tower.embeddings
         # All channels of a grey page are alike: one convolution with the summed kernel.
         kernel = embeddings.patch_embedding.weight.sum(1, keepdim=True)
         bias = embeddings.patch_embedding.bias
         patches = functional.conv2d(grey[:, None], kernel, bias, stride=pages.PATCH)
-        x = patches.flatten(2).transpose(1, 2) + embeddings.position_embedding.weight
-        middle = x
-        for depth, layer in enumerate(self.tower.encoder.layers):
-            if depth == READ_DEPTH:
-                middle = x
+        x = patches.flatten(2).transpose(1, 2) + embeddings.position_embedding.weight[places]
+        for layer in self.tower.encoder.layers[:READ_DEPTH]:
             x = layer(x, None)
-        return middle, self.tower.post_layernorm(x)
+        return x
 
     def visual_tokens(self, features: Tensor) -> Tensor:
         """(pages, TOKENS, language width)."""
@@ -171,10 +182,11 @@ class Reader(nn.Module):
         self, middle: Tensor, features: Tensor, local: Tensor, strip: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Cross entropies of the two maps."""
-        return (
-            _slot_loss(self.local_head(middle), local),
-            _slot_loss(self.strip_head(features), strip),
-        )
+        return self.letters_loss(middle, local), _slot_loss(self.strip_head(features), strip)
+
+    def letters_loss(self, middle: Tensor, local: Tensor) -> Tensor:
+        """Cross entropy of the characters that stand in each patch."""
+        return _slot_loss(self.local_head(middle), local)
 
     def hidden(self, ids: Tensor, visual: Tensor) -> Tensor:
         """The language side's last states; ``visual`` fills the image places in order."""
@@ -222,6 +234,15 @@ def _waves(x: Tensor, y: Tensor) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], -1)
 
 
+def _moved(right: int, down: int) -> Tensor:
+    """The matrix that makes a place's waves those of the place so many patches away."""
+    turns = [2 * math.pi * k * right / pages.GRID for k in _X_WAVES]
+    turns += [math.pi * k * down / pages.GRID for k in _Y_WAVES]
+    angles = torch.tensor(turns)
+    cosines, sines = angles.cos().diag(), angles.sin().diag()
+    return torch.cat([torch.cat([cosines, -sines], 1), torch.cat([sines, cosines], 1)])
+
+
 def _stretch_places(tier: int) -> tuple[Tensor, Tensor]:
     """Where on the page each patch's stretch lies, in one type size, between 0 and 1."""
     style = pages.style(tier)
@@ -258,6 +279,15 @@ def _wire(host: Idefics3ForConditionalGeneration) -> None:
     size = WIDTH // HEADS
     # A norm has made entries about 1 in size; a full match of _WAVES / 2 pairs is the peak.
     gain = math.sqrt(_SHARPNESS * math.sqrt(size) / (_WAVES / 2))
+    for layer, steps in zip(tower.encoder.layers, _NEIGHBOURS, strict=False):
+        for head, step in enumerate(steps):
+            rows = slice(head * size, (head + 1) * size)
+            for projection, moved in (
+                (layer.self_attn.q_proj, _moved(*step)),
+                (layer.self_attn.k_proj, torch.eye(_WAVES)),
+            ):
+                projection.weight[rows] = 0
+                projection.weight[rows.start : rows.start + _WAVES, :_WAVES] = gain * moved
     for tier in range(len(pages.TIERS)):
         attention = tower.encoder.layers[READ_DEPTH + tier // 3].self_attn
         rows = slice((tier % 3) * size, (tier % 3) * size + size)

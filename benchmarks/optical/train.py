@@ -1,6 +1,7 @@
-"""Train the optical host: to see words, to read what was seen ideally, then both together.
+"""Train the optical host: to see letters, then words; to read what is seen ideally; then all.
 
-    python benchmarks/optical/train.py glyphs --data DIR --out DIR --seconds 200
+    python benchmarks/optical/train.py letters --data DIR --out DIR --seconds 200
+    python benchmarks/optical/train.py glyphs --data DIR --out DIR --seconds 200 --resume DIR
     python benchmarks/optical/train.py words --data DIR --out DIR --seconds 200 --resume DIR
     python benchmarks/optical/train.py language --data DIR --out DIR --seconds 200 --resume DIR
 
@@ -26,21 +27,26 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import pages
 import torch
 from evaluate import draw_exam, evaluate
 from language import load_language
-from model import END, Reader
+from model import END, READ_DEPTH, Reader
 from pool import Pool, Slots
 from safetensors.torch import load_file, save_file
 from talk import Sample, Speaker, padded
 from tokenizers import Tokenizer
 from torch import Tensor
 
+Made = TypeVar("Made")
+
 SHARD_BYTES = 14_000_000
 GLYPH_WEIGHTS = [0.15, 0.2, 0.2, 0.2, 0.15, 0.1]
+CROP = 8
+"""Patches along a side of the parts of pages that letters are learned from."""
 LANGUAGE_WEIGHTS = [0.22, 0.25, 0.22, 0.15, 0.11, 0.05]
 
 
@@ -65,21 +71,30 @@ class Batch:
         return self.ids, self.answers
 
 
+@dataclass(frozen=True)
+class Crops:
+    """Square parts of pages: pixels, the patches' numbers on their page, their characters."""
+
+    pixels: Tensor
+    places: Tensor
+    local: Tensor
+
+
 def largest(count: int, weights: list[float]) -> list[float]:
     """The weights of so many type sizes, the largest first, and 0 for the rest."""
     return [weight if tier < count else 0.0 for tier, weight in enumerate(weights)]
 
 
-class Loader:
+class Loader(Generic[Made]):
     """Batches made ahead by threads. ``make`` gets a random generator and the progress."""
 
-    def __init__(self, make: Callable[[random.Random], Batch], threads: int, seed: int) -> None:
-        self._ready: queue.Queue[Batch | Exception] = queue.Queue(4)
+    def __init__(self, make: Callable[[random.Random], Made], threads: int, seed: int) -> None:
+        self._ready: queue.Queue[Made | Exception] = queue.Queue(4)
         for thread in range(threads):
             draw = random.Random(seed * 100 + thread)
             threading.Thread(target=self._run, args=(make, draw), daemon=True).start()
 
-    def _run(self, make: Callable[[random.Random], Batch], draw: random.Random) -> None:
+    def _run(self, make: Callable[[random.Random], Made], draw: random.Random) -> None:
         while True:
             try:
                 self._ready.put(make(draw))
@@ -87,7 +102,7 @@ class Loader:
                 self._ready.put(problem)
                 return
 
-    def next(self) -> Batch:
+    def next(self) -> Made:
         """The next batch, or what kept a thread from making it."""
         found = self._ready.get(timeout=120)
         if isinstance(found, Exception):
@@ -103,6 +118,28 @@ class Feed:
         arrays = (slots.pixels, slots.local, slots.strip, slots.ids, slots.owners)
         self._arrays = [torch.from_numpy(array) for array in arrays]
         self.progress = 0.0
+
+    def letters(self, count: int) -> Callable[[random.Random], Crops]:
+        """Batches of parts of any pages, of CROP x CROP patches."""
+        inside = torch.arange(CROP)
+        inside = (inside[:, None] * pages.GRID + inside).flatten()
+        side = CROP * pages.PATCH
+
+        def make(draw: random.Random) -> Crops:
+            filled = np.flatnonzero(self._slots.tier >= 0)
+            most = pages.GRID - CROP
+            at = torch.from_numpy(filled[[draw.randrange(len(filled)) for _ in range(count)]])
+            corners = [(draw.randint(0, most), draw.randint(0, most)) for _ in range(count)]
+            pixels, local = self._arrays[:2]
+            cut = [
+                pixels[page, y * pages.PATCH :, x * pages.PATCH :][:side, :side]
+                for page, (y, x) in zip(at, corners, strict=True)
+            ]
+            places = torch.tensor([y * pages.GRID + x for y, x in corners])[:, None] + inside
+            named = local[at[:, None], places]
+            return Crops(self._send(torch.stack(cut)), self._send(places), self._send(named))
+
+        return make
 
     def glyphs(self, count: int) -> Callable[[random.Random], Batch]:
         """Batches of any pages."""
@@ -242,8 +279,32 @@ def steps(
     keep()
 
 
+def train_letters(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
+    """The tower's first layers alone: which characters stand in each patch.
+
+    Letters are near what tells them apart, so parts of pages teach as much a patch as whole
+    ones: many small steps, of many pages each, where whole pages would allow few.
+    """
+    seeing = [
+        *reader.tower.embeddings.parameters(),
+        *reader.tower.encoder.layers[:READ_DEPTH].parameters(),
+        *reader.local_head.parameters(),
+    ]
+    optimizer = _adam([{"params": seeing, "lr": 8e-4}], feed)
+    loader = Loader(feed.letters(args.crops), 2, args.seed)
+    log = Log(args.out / "losses.csv", 20)
+    for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
+        batch = loader.next()
+        with _halves(batch.pixels):
+            local = reader.letters_loss(
+                reader.look_closely(batch.pixels, batch.places), batch.local
+            )
+        _step(local, optimizer, seeing)
+        log.step("letters", -1, {"local": local}, pool.drawn)
+
+
 def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
-    """The tower and connector alone: which characters stand where, and the ideal tokens."""
+    """The tower and connector alone: what stands along the lines, and the ideal tokens."""
     tower = [
         *reader.tower.parameters(),
         *reader.local_head.parameters(),
@@ -309,7 +370,12 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
         log.step("language", batch.tier, shown, pool.drawn)
 
 
-STAGES = {"glyphs": train_glyphs, "words": train_words, "language": train_language}
+STAGES = {
+    "letters": train_letters,
+    "glyphs": train_glyphs,
+    "words": train_words,
+    "language": train_language,
+}
 
 
 def _low_rank(reader: Reader) -> list[Tensor]:
@@ -348,7 +414,8 @@ def main() -> None:
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--workers", type=int, default=14)
     parser.add_argument("--slots", type=int, default=60_000)
-    parser.add_argument("--pages", type=int, default=128, help="pages a step, first stage")
+    parser.add_argument("--crops", type=int, default=256, help="parts of pages a step, letters")
+    parser.add_argument("--pages", type=int, default=128, help="pages a step, glyphs")
     parser.add_argument("--tokens", type=int, default=24_576, help="tokens a step, later stages")
     parser.add_argument("--tiers", type=int, default=len(pages.TIERS), help="largest types alone")
     parser.add_argument("--seed", type=int, default=1)
@@ -366,7 +433,7 @@ def main() -> None:
     pool = Pool(passages, tokenizer, workers=args.workers, slots=args.slots, seed=args.seed)
     examiner = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
     exam = examiner.submit(draw_exam, held_out, tokenizer, args.exam) if args.evaluate else None
-    weights = GLYPH_WEIGHTS if args.stage == "glyphs" else LANGUAGE_WEIGHTS
+    weights = GLYPH_WEIGHTS if args.stage in ("letters", "glyphs") else LANGUAGE_WEIGHTS
     pool.prefer(largest(args.tiers, weights))
     torch.manual_seed(args.seed)
     torch.set_float32_matmul_precision("high")

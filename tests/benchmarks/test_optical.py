@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ import pages
 import report
 import train
 from language import load_language
+from pool import Slots
 from prepare import write
 from talk import Speaker
 from tokenizers import Tokenizer
@@ -122,6 +124,38 @@ def reader() -> model.Reader:
 
 
 @torch.no_grad()
+def test_a_part_of_a_page_is_seen_as_it_is_there(reader):
+    slots = Slots.shared(1)
+    slots.tier[0] = 0
+    slots.pixels[0] = np.random.default_rng(4).integers(0, 256, (pages.SIDE, pages.SIDE))
+    slots.local[0] = np.arange(pages.PATCHES)[:, None] % pages.CLASSES
+    crops = train.Feed(slots, torch.device("cpu"), None, 1).letters(3)(random.Random(1))
+    rows, columns = crops.places // pages.GRID, crops.places % pages.GRID
+    assert torch.equal(crops.local[..., 0], (crops.places % pages.CLASSES).to(torch.uint8))
+    for part in range(3):
+        y, x = rows[part, 0] * pages.PATCH, columns[part, 0] * pages.PATCH
+        side = train.CROP * pages.PATCH
+        assert (crops.pixels[part].numpy() == slots.pixels[0][y : y + side, x : x + side]).all()
+    part = reader.look_closely(crops.pixels, crops.places)
+    assert part.shape == (3, train.CROP**2, model.WIDTH)
+
+
+@torch.no_grad()
+def test_first_heads_begin_by_looking_at_a_neighbour():
+    made = model.Reader(small=True)
+    table = made.tower.embeddings.position_embedding.weight
+    size = model.WIDTH // model.HEADS
+    at = 10 * pages.GRID + 10
+    looks = {(-1, 0): 0, (1, 0): 1, (0, -1): 2, (0, 1): 3}
+    attention = made.tower.encoder.layers[0].self_attn
+    for (right, down), head in looks.items():
+        rows = slice(head * size, (head + 1) * size)
+        asked = table @ attention.q_proj.weight[rows].T
+        match = asked[at] @ (table @ attention.k_proj.weight[rows].T).T
+        assert match.argmax() == at + down * pages.GRID + right
+
+
+@torch.no_grad()
 def test_the_exported_host_says_what_the_trained_one_does(reader, tmp_path):
     ids = torch.tensor([[1, 9, *[model.IMAGE] * pages.TOKENS, 7, 8]])
     page = torch.from_numpy(
@@ -161,17 +195,18 @@ def run(stage: str, data: Path, out: Path, seconds: int, *more: str) -> None:
 
 
 def test_all_stages_train_go_on_and_are_reported(data, tmp_path, monkeypatch, capsys):
-    run("glyphs", data, tmp_path, 8, "--pages", "2")
+    run("letters", data, tmp_path, 6, "--crops", "4", "--tiers", "1")
+    run("glyphs", data, tmp_path, 8, "--pages", "2", "--resume", str(tmp_path))
     more = ("--tokens", "1024", "--evaluate", "4", "--exam", "1", "--resume", str(tmp_path))
     run("words", data, tmp_path, 4, *more)
     assert json.loads((tmp_path / "figures.json").read_text())["ideally"]
     run("language", data, tmp_path, 6, *more)
     with (tmp_path / "losses.csv").open(newline="") as file:
         rows = list(csv.reader(file))
-    assert {row[0] for row in rows} == {"glyphs", "words", "language"}
+    assert {row[0] for row in rows} == {"letters", "glyphs", "words", "language"}
     curves = report.losses(tmp_path / "losses.csv")
     assert all(np.isfinite(value) for points in curves.values() for _, value in points)
-    for name in ("glyphs: strip", "glyphs: aim"):
+    for name in ("letters: local", "glyphs: strip"):
         values = [value for _, value in curves[name]]
         assert min(values) < values[0]
     monkeypatch.setattr(report, "draw_losses", lambda curves, path: None)
