@@ -21,9 +21,9 @@ from sfumato.adapters.openai import FORMAT, openai_from_turns
 from sfumato.adapters.openai_responses import page_detail
 from sfumato.adapters.wire import stamp
 from sfumato.calibration import TASK, Score, calibration, probes, quoted
-from sfumato.cli_session import JsonOption, StoreOption, say, settings, table, tracked
+from sfumato.cli_session import JsonOption, KeyOption, StoreOption, say, settings, table, tracked
 from sfumato.completions import Server
-from sfumato.errors import InputError
+from sfumato.errors import HostError, InputError
 from sfumato.hosts import HOSTS_VARIABLE, Host, hosts_in
 from sfumato.hosts import host as host_named
 from sfumato.probes import Probe
@@ -55,9 +55,7 @@ def calibrate(
             help="Hosts file to add the host to; without one it is printed.", show_default=False
         ),
     ] = None,
-    key_env: Annotated[
-        str, typer.Option(help="Environment variable that holds the key.")
-    ] = "OPENAI_API_KEY",
+    key_env: KeyOption = "OPENAI_API_KEY",
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,11 +71,12 @@ def calibrate(
     ]
     found = calibration(base, answers)
     scores = [asdict(score) for score in found.scores]
-    if found.legible_px is None:
+    try:
+        entry = found.entry(called, model, datetime.now(UTC).date().isoformat())
+    except HostError as problem:
         given.show({"scores": scores, "entry": None}, _table(found.scores))
-        say(f"{model} reads none of these sizes well enough: probe larger type with --sizes")
-        raise typer.Exit(CHECK_FAILED)
-    entry = found.entry(called, model, datetime.now(UTC).date().isoformat())
+        say(f"error: {problem}")
+        raise typer.Exit(CHECK_FAILED) from None
     # What would not be read back is not written.
     hosts_in(former + entry, str(out or "the new entry"))
     given.show({"scores": scores, "entry": entry}, _table(found.scores), Words(entry))

@@ -20,6 +20,7 @@ from sfumato.adapters.openai import turns_from_openai
 from sfumato.cli_chat_local import LOCAL_BUDGET, LOCAL_HOST, local_talk
 from sfumato.cli_session import (
     JsonOption,
+    KeyOption,
     ProfileOption,
     Settings,
     StoreOption,
@@ -86,9 +87,7 @@ def chat(
         str | None,
         typer.Option("--message", "-m", help="Say this and end.", show_default=False),
     ] = None,
-    key_env: Annotated[
-        str, typer.Option(help="Environment variable that holds the key.")
-    ] = "OPENAI_API_KEY",
+    key_env: KeyOption = "OPENAI_API_KEY",
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -44,6 +44,9 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+KeyOption = Annotated[
+    str, typer.Option("--key-env", help="Environment variable that holds the server's key.")
+]
 ThreadArgument = Annotated[str, typer.Argument(help="The thread's name.", show_default=False)]
 HostOption = Annotated[str, typer.Option("--host", help="The host, see 'sfumato hosts'.")]
 ProfileOption = Annotated[str, typer.Option("--profile", help="Type size: legible or dense.")]

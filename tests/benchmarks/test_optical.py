@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "optical"))
 import corpus
 import evaluate
 import export
+import feed
 import model
 import pages
 import report
@@ -129,15 +130,15 @@ def test_a_part_of_a_page_is_seen_as_it_is_there(reader):
     slots.tier[0] = 0
     slots.pixels[0] = np.random.default_rng(4).integers(0, 256, (pages.SIDE, pages.SIDE))
     slots.local[0] = np.arange(pages.PATCHES)[:, None] % pages.CLASSES
-    crops = train.Feed(slots, torch.device("cpu"), None, 1).letters(3)(random.Random(1))
+    crops = feed.Feed(slots, torch.device("cpu"), None, 1).letters(3)(random.Random(1))
     rows, columns = crops.places // pages.GRID, crops.places % pages.GRID
     assert torch.equal(crops.local[..., 0], (crops.places % pages.CLASSES).to(torch.uint8))
     for part in range(3):
         y, x = rows[part, 0] * pages.PATCH, columns[part, 0] * pages.PATCH
-        side = train.CROP * pages.PATCH
+        side = feed.CROP * pages.PATCH
         assert (crops.pixels[part].numpy() == slots.pixels[0][y : y + side, x : x + side]).all()
     part = reader.look_closely(crops.pixels, crops.places)
-    assert part.shape == (3, train.CROP**2, model.WIDTH)
+    assert part.shape == (3, feed.CROP**2, model.WIDTH)
 
 
 @torch.no_grad()
@@ -206,7 +207,7 @@ def test_all_stages_train_go_on_and_are_reported(data, tmp_path, monkeypatch, ca
     assert {row[0] for row in rows} == {"letters", "glyphs", "words", "language"}
     curves = report.losses(tmp_path / "losses.csv")
     assert all(np.isfinite(value) for points in curves.values() for _, value in points)
-    for name in ("letters: local", "glyphs: strip"):
+    for name in ("letters: local", "glyphs: strip", "glyphs: aim"):
         values = [value for _, value in curves[name]]
         assert min(values) < values[0]
     monkeypatch.setattr(report, "draw_losses", lambda curves, path: None)
