@@ -22,9 +22,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
+from samples_scripts import LANGUAGES
 
 BORDER_PX = 12
-"""White around the magnified picture: both engines miss letters at its edge."""
+"""Paper around the magnified picture: both engines miss letters at its edge."""
 
 _PPOCR = {
     "Global.log_level": "error",
@@ -92,17 +93,21 @@ class PaddleOCR:
 
 
 def magnified(picture: Image.Image, scale: float) -> Image.Image:
-    """The picture enlarged and given a white border."""
+    """The picture enlarged and given a border of its own paper."""
     size = (round(picture.width * scale), round(picture.height * scale))
-    large = picture.convert("L").resize(size, Image.Resampling.LANCZOS)
-    paper = Image.new("L", (size[0] + 2 * BORDER_PX, size[1] + 2 * BORDER_PX), 255)
+    flat = picture if picture.mode == "RGB" else picture.convert("L")
+    around = (size[0] + 2 * BORDER_PX, size[1] + 2 * BORDER_PX)
+    paper = Image.new(flat.mode, around, flat.getpixel((0, 0)))
+    large = flat.resize(size, Image.Resampling.LANCZOS)
     paper.paste(large, (BORDER_PX, BORDER_PX))
     return paper
 
 
 @cache
-def engines_for(kind: str) -> tuple[Engine, Engine]:
-    """Both engines, for a text of that kind (see samples.py)."""
+def engines_for(kind: str) -> tuple[Engine, ...]:
+    """The engines that have a text's letters (see samples.py and samples_scripts.py)."""
+    if kind in LANGUAGES:
+        return (Tesseract(LANGUAGES[kind]),)
     return Tesseract("chi_sim" if kind == "chinese" else "eng"), PaddleOCR()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -56,14 +56,19 @@ def error_rate(lines: Iterable[Line], resamples: int = 1_000) -> ErrorRate:
         turns[line.mark] = (errors + line.errors, characters + line.characters)
     counts = list(turns.values())
     errors, characters = (sum(each[k] for each in counts) for k in (0, 1))
+    low, high = resampled(counts, resamples)
+    return ErrorRate(errors / max(1, characters), low, high, characters, errors, len(counts))
+
+
+def resampled(counts: Sequence[tuple[int, int]], resamples: int = 1_000) -> tuple[float, float]:
+    """The middle 95 % of shares over resampled (part, whole) counts."""
     draw = random.Random(0)
     rates: list[float] = []
     for _ in range(resamples if counts else 0):
         sample = draw.choices(counts, k=len(counts))
         rates.append(sum(e for e, _ in sample) / max(1, sum(c for _, c in sample)))
     rates = sorted(rates) or [0.0]
-    low, high = rates[int(0.025 * len(rates))], rates[int(0.975 * len(rates))]
-    return ErrorRate(errors / max(1, characters), low, high, characters, errors, len(counts))
+    return rates[int(0.025 * len(rates))], rates[int(0.975 * len(rates))]
 
 
 def plain(text: str) -> str:

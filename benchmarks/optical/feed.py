@@ -30,11 +30,10 @@ CROP = 8
 
 @dataclass(frozen=True)
 class Batch:
-    """Pages with their maps and words, and for the language side what is said about them."""
+    """Pages with their map and words, and for the language side what is said about them."""
 
     tier: int
     pixels: Tensor
-    local: Tensor
     strip: Tensor
     words: Tensor
     owners: Tensor
@@ -160,15 +159,14 @@ class Feed:
         reach = 2 if self.progress < 0.1 else 4 if self.progress < 0.25 else len(pages.TIERS)
         return largest(min(reach, self._tiers), LANGUAGE_WEIGHTS)
 
-    def _bring(self, at: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _bring(self, at: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         index = torch.tensor(at)
-        pixels, local, strip, words, owners = (a.index_select(0, index) for a in self._arrays)
+        pixels, _, strip, words, owners = (a.index_select(0, index) for a in self._arrays)
         words, owners = words.int(), owners.int()
         longest = int((words > 0).sum(1).max())
         words, owners = words[:, :longest], owners[:, :longest]
         return (
             self._send(pixels),
-            self._send(local),
             self._send(strip),
             self._send(words),
             self._send(owners),

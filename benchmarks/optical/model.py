@@ -132,18 +132,20 @@ class Reader(nn.Module):
                     if isinstance(child, nn.Linear):
                         setattr(part, name, LowRank(child))
 
-    def look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Features in the middle and at the end of the tower for uint8 pages (pages, y, x)."""
-        places = torch.arange(pages.PATCHES, device=pixels.device)
-        middle = x = self.look_closely(pixels, places)
-        for layer in self.tower.encoder.layers[READ_DEPTH:]:
-            x = layer(x, None)
-        return middle, self.tower.post_layernorm(x)
+    def look(self, pixels: Tensor) -> Tensor:
+        """Features at the end of the tower for uint8 pages (pages, y, x)."""
+        return self.look_along(self.look_closely(pixels))
 
-    def look_closely(self, pixels: Tensor, places: Tensor) -> Tensor:
+    def look_along(self, middle: Tensor) -> Tensor:
+        """Features at the end of the tower, from those in its middle."""
+        for layer in self.tower.encoder.layers[READ_DEPTH:]:
+            middle = layer(middle, None)
+        return self.tower.post_layernorm(middle)
+
+    def look_closely(self, pixels: Tensor, places: Tensor | None = None) -> Tensor:
         """Features in the middle of the tower for uint8 pages or parts of pages.
 
-        ``places`` are the patches' numbers on their page, (pages, patches) or (patches,).
+        ``places`` are the patches' numbers on their page, (pages, patches); None for whole pages.
         """
         grey = pixels.to(torch.float32).sub_(255.0).div_(127.5)  # white is 0
         embeddings = self.tower.embeddings
@@ -151,7 +153,8 @@ class Reader(nn.Module):
         kernel = embeddings.patch_embedding.weight.sum(1, keepdim=True)
         bias = embeddings.patch_embedding.bias
         patches = functional.conv2d(grey[:, None], kernel, bias, stride=pages.PATCH)
-        x = patches.flatten(2).transpose(1, 2) + embeddings.position_embedding.weight[places]
+        table = embeddings.position_embedding.weight
+        x = patches.flatten(2).transpose(1, 2) + (table if places is None else table[places])
         for layer in self.tower.encoder.layers[:READ_DEPTH]:
             x = layer(x, None)
         return x
@@ -180,14 +183,9 @@ class Reader(nn.Module):
         """Squared distance of visual tokens from the ideal ones; 1 is as good as nothing."""
         return (visual.float() - ideal).square().sum() / ideal.square().sum()
 
-    def character_losses(
-        self, middle: Tensor, features: Tensor, local: Tensor, strip: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Cross entropies of the two maps."""
-        return (
-            _slot_loss(self.local_head(middle), local),
-            _slot_loss(self.strip_head(features), strip),
-        )
+    def strip_loss(self, features: Tensor, strip: Tensor) -> Tensor:
+        """Cross entropy of the characters in each stretch of the lines laid end to end."""
+        return _slot_loss(self.strip_head(features), strip)
 
     def letters_loss(self, middle: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
         """Cross entropy of the characters in each patch, and the share of them named rightly."""

@@ -140,26 +140,31 @@ def train_letters(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Po
 
 
 def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
-    """The tower and connector alone: what stands along the lines, and the ideal tokens."""
-    tower = [
-        *reader.tower.parameters(),
-        *reader.local_head.parameters(),
+    """The tower's last layers and the connector: what stands along the lines, and ideal tokens.
+
+    What the first layers see stays as the letters' stage left it.
+    """
+    ordering = [
+        *reader.tower.encoder.layers[READ_DEPTH:].parameters(),
+        *reader.tower.post_layernorm.parameters(),
         *reader.strip_head.parameters(),
     ]
     joining = [reader.projection.weight]
-    groups = [{"params": tower, "lr": 1.2e-3}, {"params": joining, "lr": 3e-5}]
+    groups = [{"params": ordering, "lr": 1.2e-3}, {"params": joining, "lr": 3e-5}]
     optimizer = _adam(groups)
     loader = Loader(feed.glyphs(args.pages), 2, args.seed)
     log = Log(args.out / "losses.csv", 10)
     for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
         batch = loader.next()
         with _halves(batch.pixels):
-            middle, features = reader.look(batch.pixels)
-            local, strip = reader.character_losses(middle, features, batch.local, batch.strip)
+            with torch.no_grad():
+                middle = reader.look_closely(batch.pixels)
+            features = reader.look_along(middle)
+            strip = reader.strip_loss(features, batch.strip)
             visual = reader.visual_tokens(features)
         aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))
-        _step(local + strip + aim, optimizer, [*tower, *joining])
-        log.step("glyphs", batch.tier, {"local": local, "strip": strip, "aim": aim}, pool.drawn)
+        _step(strip + aim, optimizer, [*ordering, *joining])
+        log.step("glyphs", batch.tier, {"strip": strip, "aim": aim}, pool.drawn)
 
 
 def train_words(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
@@ -184,8 +189,8 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
     joining = [reader.projection.weight]
     groups = [
         {"params": seeing, "lr": 3e-4},
-        # A sum over so many features moves fast.
-        {"params": joining, "lr": 2e-4},
+        # A sum over 5,120 features moves fast: ten times this undoes it within five steps.
+        {"params": joining, "lr": 2e-5},
         {"params": low_rank, "lr": 1e-3},
     ]
     optimizer = _adam(groups)
@@ -194,8 +199,8 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
     for progress in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
         batch = loader.next()
         with _halves(batch.pixels):
-            middle, features = reader.look(batch.pixels)
-            _, strip = reader.character_losses(middle, features, batch.local, batch.strip)
+            features = reader.look(batch.pixels)
+            strip = reader.strip_loss(features, batch.strip)
             visual = reader.visual_tokens(features)
             answer, right = reader.answer_loss(*batch.said, visual)
         aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))

@@ -162,7 +162,7 @@ def test_the_exported_host_says_what_the_trained_one_does(reader, tmp_path):
     page = torch.from_numpy(
         np.random.default_rng(2).integers(0, 256, (1, pages.SIDE, pages.SIDE), np.uint8)
     )
-    visual = reader.visual_tokens(reader.look(page)[1])
+    visual = reader.visual_tokens(reader.look(page))
     wanted = reader.hidden(ids, visual) @ reader.host.lm_head.weight.T
     evaluate.merge(reader).save_pretrained(tmp_path)
     stock = Idefics3ForConditionalGeneration.from_pretrained(tmp_path).eval()
