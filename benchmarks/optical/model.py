@@ -2,9 +2,9 @@
 
 The tower is small and its visual tokens follow the reading order: token k is taught to hold
 what stands in the k-th stretch when the page's lines are laid end to end. Position embeddings
-begin as waves of where a patch is and of where its stretch lies in each type size, some
-attention heads as look-ups between the two, and the first layers' as look-ups of neighbouring
-patches; all of it is trained on and saved as ordinary weights.
+begin as waves of where a patch is and of where its stretch lies in each type size. Heads of the
+first layers begin as look-ups of neighbouring patches, those of the last, once letters are
+known, as look-ups between the two. All of it is trained on and saved as ordinary weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RANK = 8
 _X_WAVES = (1, 2, 3, 4, 6, 8, 10, 12)
 _Y_WAVES = (1, 2, 4, 6, 8, 12, 16, 20)
 _WAVES = 2 * (len(_X_WAVES) + len(_Y_WAVES))
-_SHARPNESS = 12.0
+_SHARPNESS, _LOOK_UP_SHARPNESS = 12.0, 20.0
 # Neighbours that the heads of the first layers begin by looking at; what is left over is free.
 _CROSS, _CORNERS = ((-1, 0), (1, 0), (0, -1), (0, 1)), ((-1, -1), (1, -1), (-1, 1), (1, 1))
 _NEIGHBOURS = (_CROSS, _CORNERS, _CROSS, ((-2, 0), (2, 0), (0, -1), (0, 1)))
@@ -159,6 +159,40 @@ class Reader(nn.Module):
             x = layer(x, None)
         return x
 
+    @torch.no_grad()
+    def wire_look_ups(self, pixels: Tensor) -> None:
+        """Make heads behind the middle look from each stretch to where it stands on the page.
+
+        For each type size three: at the patch itself, and to the left and right of it. What the
+        first layers have learned hides the places they were given: they are found in the
+        features of these uint8 pages (pages, y, x), by regression.
+        """
+        x = self.look_closely(pixels)
+        index = torch.arange(pages.PATCHES)
+        own = _waves(
+            (index % pages.GRID + 0.5) / pages.GRID, (index // pages.GRID + 0.5) / pages.GRID
+        )
+        looks: list[Tensor] = []
+        for tier in range(len(pages.TIERS)):
+            across, down = _stretch_places(tier)
+            looks += [_waves(across + step / pages.GRID, down) for step in (0, -1, 1)]
+        size = WIDTH // HEADS
+        for layer in self.tower.encoder.layers[READ_DEPTH:]:
+            features = layer.layer_norm1(x).flatten(0, 1)
+            wired, looks = looks[:HEADS], looks[HEADS:]
+            for head, look in enumerate(wired):
+                rows = slice(head * size, (head + 1) * size)
+                for projection, waves in (
+                    (layer.self_attn.q_proj, look),
+                    (layer.self_attn.k_proj, own),
+                ):
+                    wanted = waves.to(features).repeat(len(pixels), 1)
+                    weight, bias = _fitted(features, wanted)
+                    for part, fitted in ((projection.weight, weight), (projection.bias, bias)):
+                        part[rows] = 0
+                        part[rows.start : rows.start + _WAVES] = _gain(_LOOK_UP_SHARPNESS) * fitted
+            x = layer(x, None)
+
     def visual_tokens(self, features: Tensor) -> Tensor:
         """(pages, TOKENS, language width)."""
         return self.host.model.connector(features)
@@ -249,6 +283,12 @@ def _moved(right: int, down: int) -> Tensor:
     return torch.cat([torch.cat([cosines, -sines], 1), torch.cat([sines, cosines], 1)])
 
 
+def _patch_places() -> tuple[Tensor, Tensor]:
+    """Where on the page each patch lies, between 0 and 1."""
+    index = torch.arange(pages.PATCHES)
+    return (index % pages.GRID + 0.5) / pages.GRID, (index // pages.GRID + 0.5) / pages.GRID
+
+
 def _stretch_places(tier: int) -> tuple[Tensor, Tensor]:
     """Where on the page each patch's stretch lies, in one type size, between 0 and 1."""
     style = pages.style(tier)
@@ -264,15 +304,27 @@ def _stretch_places(tier: int) -> tuple[Tensor, Tensor]:
     return (x / pages.SIDE).float(), (y / pages.SIDE).float()
 
 
+def _gain(sharpness: float) -> float:
+    """What waves are multiplied by, as query and key, for a full match to weigh so much."""
+    return math.sqrt(sharpness * math.sqrt(WIDTH // HEADS) / (_WAVES / 2))
+
+
+def _fitted(features: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the linear map from features to what is wanted, by ridge regression."""
+    mean, middle = features.mean(0), wanted.mean(0)
+    around = (features - mean).double()
+    square = around.T @ around
+    square.diagonal().add_(1e-4 * square.diagonal().mean())
+    weight = torch.linalg.solve(square, around.T @ (wanted - middle).double()).T.float()
+    return weight, middle - weight @ mean
+
+
 @torch.no_grad()
 def _wire(host: Idefics3ForConditionalGeneration) -> None:
     """Begin with places in the position embeddings and look-ups in some heads."""
     tower = host.model.vision_model
-    index = torch.arange(pages.PATCHES)
-    x = (index % pages.GRID + 0.5) / pages.GRID
-    y = (index // pages.GRID + 0.5) / pages.GRID
     table = torch.zeros(pages.PATCHES, WIDTH)
-    table[:, :_WAVES] = _waves(x, y)
+    table[:, :_WAVES] = _waves(*_patch_places())
     for tier in range(len(pages.TIERS)):
         start = _WAVES * (tier + 1)
         table[:, start : start + _WAVES] = _waves(*_stretch_places(tier))
@@ -283,8 +335,7 @@ def _wire(host: Idefics3ForConditionalGeneration) -> None:
         for linear in (layer.self_attn.out_proj, layer.mlp.fc2):
             linear.weight.div_(math.sqrt(2 * DEPTH))
     size = WIDTH // HEADS
-    # A norm has made entries about 1 in size; a full match of _WAVES / 2 pairs is the peak.
-    gain = math.sqrt(_SHARPNESS * math.sqrt(size) / (_WAVES / 2))
+    gain = _gain(_SHARPNESS)
     for layer, steps in zip(tower.encoder.layers, _NEIGHBOURS, strict=False):
         for head, step in enumerate(steps):
             rows = slice(head * size, (head + 1) * size)
@@ -294,13 +345,3 @@ def _wire(host: Idefics3ForConditionalGeneration) -> None:
             ):
                 projection.weight[rows] = 0
                 projection.weight[rows.start : rows.start + _WAVES, :_WAVES] = gain * moved
-    for tier in range(len(pages.TIERS)):
-        attention = tower.encoder.layers[READ_DEPTH + tier // 3].self_attn
-        rows = slice((tier % 3) * size, (tier % 3) * size + size)
-        for projection, start in (
-            (attention.q_proj, _WAVES * (tier + 1)),
-            (attention.k_proj, 0),
-        ):
-            projection.weight[rows] = 0
-            for k in range(_WAVES):
-                projection.weight[rows.start + k, start + k] = gain

@@ -137,6 +137,8 @@ def train_letters(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Po
             local, named = reader.letters_loss(middle, batch.local)
         _step(local, optimizer, seeing)
         log.step("letters", -1, {"local": local, "named": named}, pool.drawn)
+    reader.wire_look_ups(Loader(feed.glyphs(8), 1, args.seed).next().pixels)
+    save(reader, args.out)
 
 
 def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:

@@ -157,6 +157,28 @@ def test_first_heads_begin_by_looking_at_a_neighbour():
 
 
 @torch.no_grad()
+def test_last_heads_look_from_each_stretch_to_its_place_whatever_was_learned_before(reader):
+    for layer in reader.tower.encoder.layers[: model.READ_DEPTH]:
+        layer.mlp.fc2.weight.mul_(3)
+    draw = np.random.default_rng(6)
+    noise = draw.integers(0, 256, (4, pages.SIDE, pages.SIDE), np.uint8)
+    reader.wire_look_ups(torch.from_numpy(noise))
+    size = model.WIDTH // model.HEADS
+    layer = reader.tower.encoder.layers[model.READ_DEPTH]
+    seen = layer.layer_norm1(reader.look_closely(torch.from_numpy(noise[:1])))[0]
+    asked, keys = layer.self_attn.q_proj(seen), layer.self_attn.k_proj(seen)
+    across, down = model._stretch_places(0)
+    for head, step in ((0, 0), (1, -1), (2, 1)):
+        rows = slice(head * size, (head + 1) * size)
+        at = (asked[:, rows] @ keys[:, rows].T).argmax(1)
+        right = at % pages.GRID + 0.5 - (across * pages.GRID + step)
+        below = at // pages.GRID + 0.5 - down * pages.GRID
+        inside = (across * pages.GRID + step).clamp(0, pages.GRID) == across * pages.GRID + step
+        near = (right.abs() < 0.8) & (below.abs() < 0.8)
+        assert near[inside].float().mean() > 0.95
+
+
+@torch.no_grad()
 def test_the_exported_host_says_what_the_trained_one_does(reader, tmp_path):
     ids = torch.tensor([[1, 9, *[model.IMAGE] * pages.TOKENS, 7, 8]])
     page = torch.from_numpy(
