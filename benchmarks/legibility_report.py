@@ -40,8 +40,10 @@ def write(
         "engines' magnifications. Each cell is read by Tesseract and PP-OCR, and the better "
         "counts; intervals are bootstrapped over excerpts. White space is not compared. Words "
         "and exact strings (ids, amounts, dates, names) are those read without any fault; "
-        "Chinese is not parted into words. On a page exact strings also ride as text. OCR "
-        "engines are stand-ins for a model's eyes, and those here read Latin and Chinese alone.",
+        "Chinese is not parted into words. Magnified 3 times, PP-OCR joins words and few count "
+        "as read, though their letters do. Beside a page exact strings also ride as text. OCR "
+        "engines are stand-ins for a model's eyes, and those here read Latin and Chinese alone "
+        "(`scripts.md` has others).",
         "## The front: no denser prose is read as well",
         markdown(_HEADER, map(_row, front([each for each in final if each.cell.text == "prose"]))),
         "## One thing changed",
