@@ -113,6 +113,10 @@ class Letters:
             return sum(_whole(self.length(piece, face)) for piece in pieces(text))
         return _whole(self.length(text, face))
 
+    def has_shapes(self, text: str, face: Face) -> bool:
+        """Whether all of a text is drawn as itself, and nothing as its code point."""
+        return all(run.shown == run.text for run in self._fonts.runs(text, face))
+
     def units(self, text: str, face: Face) -> Iterator[str]:
         """The smallest pieces that may stand on different lines."""
         if text.isascii() and text.isprintable():

@@ -34,7 +34,7 @@ from sfumato.renderers.typeset import Line, Typesetter
 from sfumato.turn import Text, Turn, encode
 
 # Raised whenever the same input would be drawn otherwise than before.
-RENDERER_VERSION = 5
+RENDERER_VERSION = 6
 
 _Key: TypeAlias = tuple[bytes, tuple[float, int, int, int], int, bool]
 

@@ -151,7 +151,9 @@ class Typesetter:
             yield from text
             return
         for piece in cast("list[str]", _CODE_PIECE.findall(text)):
-            if len(piece) <= _LONGEST_JOINED and _IS_JOINED.match(piece):
+            joined = len(piece) <= _LONGEST_JOINED and _IS_JOINED.match(piece)
+            # Code points take much more room, and need not stay together.
+            if joined and self._letters.has_shapes(piece, "mono"):
                 yield piece
             else:
                 yield from self._letters.units(piece, "mono")

@@ -99,6 +99,14 @@ def test_all_text_is_on_the_pages_in_order_and_in_ink(renderer, block, turns, st
     check_ink(pages)
 
 
+def test_marks_without_a_letter_stay_within_their_column_in_code(renderer, block):
+    text = "a  a\na  " + 11 * "\u093a"
+    style = fit_style(PageRules(28, 224, 1568), 9, page_px2=500 * 784)
+    pages = renderer.draw([block(text, mark=1)], style, boxes=True)
+    assert drawn_text(pages) == visible(text)
+    check_ink(pages)
+
+
 @given(st.lists(st.tuples(texts, priorities), max_size=12), styles)
 def test_the_pages_drawn_are_the_pages_planned(renderer, block, turns, style):
     blocks = [block(text, mark=n, priority=each) for n, (text, each) in enumerate(turns, 5)]
