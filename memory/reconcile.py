@@ -118,7 +118,7 @@ def _matches(current: Sequence[Stored], incoming: Sequence[Incoming]) -> list[in
 def _filled(
     found: Sequence[int | None], stored: Sequence[Stored], incoming: Sequence[Incoming]
 ) -> list[int | None]:
-    """Fill unmatched places with shelved or renamed turns that fit between their neighbours."""
+    """Fill unmatched places with renamed or shelved turns that fit between their neighbours."""
     matched = {seq for seq in found if seq is not None}
     ids = {turn.seq: turn.id for turn in stored}
     shelved = _Waiting([turn for turn in stored if turn.state == "shelved"])
@@ -131,9 +131,10 @@ def _filled(
     last = 0
     for turn, seq, ceiling in zip(incoming, found, _ceilings(found), strict=True):
         if seq is None:
+            # What is current stays: else the same history told twice would change a thread twice.
             candidates = (
-                shelved.next(turn, last, used - {turn.id}),
                 renamed.next(replace(turn, id=None), last, used),
+                shelved.next(turn, last, used - {turn.id}),
             )
             seq = next((c for c in candidates if c is not None and c < ceiling), None)
         filled.append(seq)

@@ -84,6 +84,13 @@ def test_shelved_turns_whose_id_is_in_use_stay_shelved() -> None:
     assert plan(versions, told("a", "b")) == Plan([1, None], [], [], [1])
 
 
+def test_a_current_turn_of_the_same_content_stays_rather_than_a_shelved_one_of_the_same_id() -> (
+    None
+):
+    stored = [Stored(1, "x", "live", ("a",)), Stored(2, "y", "shelved", ("a",))]
+    assert plan(stored, [Incoming("y", ("a",))]) == Plan([1], [], [], [])
+
+
 def test_an_id_given_twice_is_refused() -> None:
     with pytest.raises(ConflictError, match="'a'"):
         plan([], [Incoming("a", ("x",)), Incoming("a", ("y",))])
