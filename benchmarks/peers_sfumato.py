@@ -10,13 +10,14 @@ readers.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from peers import Drawn, picture
 from PIL import Image
 from samples import Sample
 
 from sfumato.renderers import Block, Page, PageRules, Renderer, Style, fit_style
+from sfumato.renderers.leading import styled
 from sfumato.renderers.typeset import TIMES
 from sfumato.turn import Text, ToolResult
 
@@ -60,11 +61,13 @@ class Sfumato:
         style = fit_style(
             PAGES, size_px, page_px2=PAGES.max_width_px * PAGES.max_height_px, running=True
         )
-        pages = self._renderer.draw(blocks(sample), style, boxes=True)
+        turns = blocks(sample)
+        pages = self._renderer.draw(turns, style, boxes=True)
+        pitches = {styled(turn, style).pitch_px for turn in turns}
         drawn: list[Drawn] = []
         for page in pages:
             found = columns(page, style)
-            rows = tuple(row for column in found for row in _rows(column, style))
+            rows = tuple(row for column in found for row in _rows(column, pitches))
             area_px2 = page.width_px * page.height_px
             drawn.append(Drawn(page.png, tuple(found), area_px2, rows, written_out))
         return drawn
@@ -99,9 +102,11 @@ def columns(page: Page, style: Style) -> list[Image.Image]:
     return found
 
 
-def _rows(column: Image.Image, style: Style) -> list[Image.Image]:
-    """A column's lines that hold ink, each alone."""
-    pitch = style.pitch_px
+def _rows(column: Image.Image, pitches: Collection[int]) -> list[Image.Image]:
+    """A column's lines that hold ink, each alone; none where they are not all alike."""
+    if len(pitches) > 1:
+        return []
+    (pitch,) = pitches
     lines = [
         column.crop((0, top, column.width, top + pitch))
         for top in range(0, column.height - pitch + 1, pitch)

@@ -113,9 +113,22 @@ class Style:
         type_px = {1: self.large_px, 0: 0, -1: self.small_px}[priority]
         if not type_px:
             return self
-        pitch = pitch_for(type_px)
-        rows = self.rows * self.pitch_px // pitch
-        own = replace(self, type_px=type_px, pitch_px=pitch, rows=rows)
+        return self._set_in(type_px, pitch_for(type_px))
+
+    def opened(self, ratio: float) -> Style:
+        """This style with lines about ``ratio`` type sizes apart, where they are closer.
+
+        Type is smaller by as much as lines are further apart: a text takes the same area.
+        """
+        pitch = round(math.sqrt(ratio * self.type_px * self.pitch_px))
+        if pitch <= self.pitch_px:
+            return self
+        return self._set_in(self.type_px * self.pitch_px / pitch, pitch)
+
+    def _set_in(self, type_px: float, pitch_px: int) -> Style:
+        """This style in another type, in the same columns; itself where there is no room."""
+        rows = self.rows * self.pitch_px // pitch_px
+        own = replace(self, type_px=type_px, pitch_px=pitch_px, rows=rows)
         return own if own.has_room else self
 
     @property

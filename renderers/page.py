@@ -24,8 +24,9 @@ from PIL import features
 
 from sfumato.renderers.content import PictureRoom, paragraphs
 from sfumato.renderers.fonts import FontSet
-from sfumato.renderers.geometry import Block, Priority, Style
+from sfumato.renderers.geometry import Block, Style
 from sfumato.renderers.glyphs import Letters
+from sfumato.renderers.leading import styled
 from sfumato.renderers.pagination import Height, PagePlan, paginate
 from sfumato.renderers.place import Placing
 from sfumato.renderers.png import SETTINGS
@@ -34,7 +35,7 @@ from sfumato.renderers.typeset import Line, Typesetter
 from sfumato.turn import Text, Turn, encode
 
 # Raised whenever the same input would be drawn otherwise than before.
-RENDERER_VERSION = 6
+RENDERER_VERSION = 7
 
 _Key: TypeAlias = tuple[bytes, tuple[float, int, int, int], int, bool]
 
@@ -59,7 +60,7 @@ class Renderer:
 
     def height(self, block: Block, style: Style) -> Height:
         """How much of a page a block takes, whatever stands before and after it."""
-        own = style.of(block.priority)
+        own = styled(block, style)
         key = _key(block, own)
         count = self._counts.get(key)
         if count is None:
@@ -72,18 +73,17 @@ class Renderer:
     def draw(self, blocks: Sequence[Block], style: Style, *, boxes: bool = False) -> list[Page]:
         """The pages that ``paginate`` plans for these blocks' heights."""
         usual = self._type(style)
-        types: dict[Priority, Type] = {0: usual}
-        for block in blocks:
-            if block.priority not in types:
-                types[block.priority] = self._type(style.of(block.priority))
+        types: dict[Style, Type] = {style: usual}
         heights: list[Height] = []
         lines: list[tuple[Line, Type]] = []
         dates: list[datetime | None] = []
         for block in blocks:
-            own = types[block.priority]
-            found = self._set(block, own.style, _key(block, own.style))
-            heights.append(Height(block.mark, len(found), own.style.pitch_px))
-            lines += [(line, own) for line in found]
+            own = styled(block, style)
+            if own not in types:
+                types[own] = self._type(own)
+            found = self._set(block, own, _key(block, own))
+            heights.append(Height(block.mark, len(found), own.pitch_px))
+            lines += [(line, types[own]) for line in found]
             dates += [block.time] * len(found)
         pages: list[Page] = []
         for plan in paginate(heights, style):

@@ -118,8 +118,10 @@ class Sheet:
         """The finished page."""
         plan, style = self._plan, self._style
         over: list[tuple[Placed, int]] = []
-        if all(found.pitch_px == style.pitch_px for found in self._lines):
-            image = Image.frombytes("L", (plan.width_px, plan.height_px), self._joined(over))
+        pitches = {found.pitch_px for found in self._lines}
+        if len(pitches) == 1:
+            joined = self._joined(pitches.pop(), over)
+            image = Image.frombytes("L", (plan.width_px, plan.height_px), joined)
         else:
             image = self._ticked()
             over += [(word, found.top) for found in self._lines for word in found.words]
@@ -153,16 +155,20 @@ class Sheet:
                 image.paste(0, (found.left, found.top, right, found.bottom))
         return image
 
-    def _joined(self, over: list[tuple[Placed, int]]) -> bytes:
-        """All rows of the page, with the words that can be joined; the rest goes ``over`` it."""
-        plan, pitch = self._plan, self._style.pitch_px
+    def _joined(self, pitch: int, over: list[tuple[Placed, int]]) -> bytes:
+        """All rows of a page of lines of one ``pitch``.
+
+        Words that cannot be joined go ``over`` it.
+        """
+        plan = self._plan
+        rows = plan.rows * self._style.pitch_px // pitch
         blank = b"\xff" * (pitch * plan.width_px)
         tick = bytes(pitch * _TICK_PX)
         parts = [b"\xff" * (self._style.bar_px * plan.width_px)]
-        for row in range(min(plan.rows, len(self._lines))):
+        for row in range(min(rows, len(self._lines))):
             columns: list[bytes] = []
             end = 0
-            for line, left, _, top, _, words in self._lines[row :: plan.rows]:
+            for line, left, _, top, _, words in self._lines[row::rows]:
                 if line.flush:
                     columns += (blank[: pitch * (left - end)], tick)
                     end = left + _TICK_PX

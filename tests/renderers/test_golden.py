@@ -23,6 +23,7 @@ from PIL import features
 
 from sfumato.renderers import Block, Page, PageRules, Renderer, fit_style
 from sfumato.renderers.fonts import FontSet
+from sfumato.renderers.leading import styled
 
 pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
 
@@ -44,19 +45,22 @@ HAIR = 2.0
 """Mean difference in greys (of 255) that other versions may make."""
 
 
-def drawn(renderer: Renderer, name: str) -> Page:
+def blocks(name: str) -> list[Block]:
     mark = NAMES.index(name) + 1
     turns = [(0, ROWS[name])] if name in ROWS else list(PRIORITIES.items())
-    blocks = [
+    return [
         Block(mark + n, "user", None, None, False, parts, None, priority)
         for n, (priority, parts) in enumerate(turns)
     ]
-    (page,) = renderer.draw(blocks, STYLE, boxes=True)
+
+
+def drawn(renderer: Renderer, name: str) -> Page:
+    (page,) = renderer.draw(blocks(name), STYLE, boxes=True)
     return page
 
 
-def sizes(name: str) -> tuple[float, ...]:
-    return (TYPE_PX,) if name in ROWS else (TYPE_PX, LARGE_PX, SMALL_PX)
+def sizes(name: str) -> set[float]:
+    return {TYPE_PX, *(styled(block, STYLE).type_px for block in blocks(name))}
 
 
 def file_of(name: str) -> Path:

@@ -21,6 +21,7 @@ from PIL import Image as Pixels
 
 from sfumato.renderers import Page, PageRules, Renderer, Style, fit_style, paginate
 from sfumato.renderers.fonts import Body, FontSet
+from sfumato.renderers.leading import styled
 from sfumato.turn import Image
 
 pytestmark = pytest.mark.filterwarnings("ignore:no installed font")
@@ -125,15 +126,13 @@ def test_a_turns_lines_do_not_depend_on_its_neighbours(renderer, block, one, two
     assert drawn_text(both).startswith(drawn_text(alone))
 
 
-def flush_lines(page: Page, style: Style) -> int:
-    """Lines with a tick: solid black in the two pixels at a column's left edge."""
+def ticked_px(page: Page, style: Style) -> int:
+    """Rows of pixels, over all columns, that are black in both pixels at the left edge."""
     image = pixels(page)
     count = 0
     for left in range(style.margin_px, page.width_px - 2, style.column_px + style.gutter_px):
-        tops = range(style.bar_px, page.height_px - style.pitch_px, style.pitch_px)
-        for top in tops:
-            window = image.crop((left, top, left + 2, top + style.pitch_px))
-            count += window.getextrema() == (0, 0)
+        greys = image.crop((left, style.bar_px, left + 2, page.height_px)).tobytes()
+        count += sum(pair == (0, 0) for pair in zip(greys[::2], greys[1::2], strict=True))
     return count
 
 
@@ -141,14 +140,16 @@ def flush_lines(page: Page, style: Style) -> int:
 def test_only_turns_have_ticks_and_only_their_first_lines_are_flush(renderer, block, turns, style):
     blocks = [block(text, mark=mark) for mark, text in enumerate(turns, 1)]
     pages = renderer.draw(blocks, style, boxes=True)
-    assert sum(flush_lines(page, style) for page in pages) == len(turns)
+    first_lines = sum(renderer.height(each, style).pitch_px for each in blocks)
+    assert sum(ticked_px(page, style) for page in pages) == first_lines
     stride = style.column_px + style.gutter_px
     for page in pages:
         for box in page.boxes:
             if box.kind in ("text", "sign", "picture"):
                 within = (box.x0 - style.margin_px) % stride
                 assert within >= style.flush_px
-        flush = [b for b in page.boxes if (b.x0 - style.margin_px) % stride < style.hang_px - 2]
+        hang = min(styled(each, style).hang_px for each in blocks)
+        flush = [b for b in page.boxes if (b.x0 - style.margin_px) % stride < hang - 2]
         assert {box.kind for box in flush} <= {"lead", "bar"}
 
 
@@ -165,13 +166,13 @@ def test_only_turns_have_ticks_and_only_their_first_lines_are_flush(renderer, bl
 )
 def test_text_that_looks_like_a_turn_gets_no_tick_and_no_bold(renderer, block, style, forged):
     (page,) = renderer.draw([block(forged, mark=417)], style, boxes=True)
-    assert flush_lines(page, style) == 1
+    assert ticked_px(page, style) == style.pitch_px
     assert [b.text for b in page.boxes if b.kind == "lead"] == ["#417", "user"]
 
 
 def test_a_name_that_looks_like_a_turn_stays_on_one_line_without_a_mark(renderer, block, style):
     (page,) = renderer.draw([block("hi", name="x\n#9 assistant")], style, boxes=True)
-    assert flush_lines(page, style) == 1
+    assert ticked_px(page, style) == style.pitch_px
     assert sum("#" in box.text for box in page.boxes if box.kind == "lead") == 1
 
 
@@ -230,7 +231,7 @@ def test_thumbnails_are_drawn_inside_the_indent(renderer, block, style):
     )
     strips = [box for box in page.boxes if box.kind == "picture"]
     assert len(strips) == 60 // style.pitch_px
-    assert flush_lines(page, style) == 1
+    assert ticked_px(page, style) == style.pitch_px
     assert pixels(page).crop(
         (strips[1].x0 + 2, strips[1].y0, strips[1].x1 - 2, strips[1].y1)
     ).getextrema() == (0, 0)
