@@ -26,7 +26,7 @@ from sfumato.layouts import budget_class
 from sfumato.measures import Measures, added
 from sfumato.memory import Memory
 from sfumato.plan import Plan
-from sfumato.renderers import Page, Style
+from sfumato.renderers import Box, Page, Style
 from sfumato.tiers import Tier, tiers_for
 
 TIERS = 3
@@ -305,7 +305,7 @@ def pieces(
 ) -> Iterator[Piece]:
     """These turns of a page, column by column, cut out of ``picture`` (the page, resampled)."""
     stride = style.column_px + style.gutter_px
-    rows: dict[tuple[int, int], set[int]] = defaultdict(set)
+    boxes: dict[tuple[int, int], list[Box]] = defaultdict(list)
     words: dict[tuple[int, int], list[str]] = defaultdict(list)
     mark = page.first
     for box in page.boxes:
@@ -314,16 +314,15 @@ def pieces(
         if box.kind == "lead" and box.text.startswith("#"):
             mark = int(box.text[1:])
         place = (mark, box.x0 // stride)
-        rows[place].add(int(((box.y0 + box.y1) / 2 - style.bar_px) // style.pitch_px))
+        boxes[place].append(box)
         if box.kind == "text":
             words[place].append(box.text)
     across, down = picture.width / page.width_px, picture.height / page.height_px
     em_px = shrunk_em_px(picture, page, style)
-    for (mark, column), found in rows.items():
+    for (mark, column), found in boxes.items():
         if mark not in wanted:
             continue
-        top = style.bar_px + min(found) * style.pitch_px
-        bottom = style.bar_px + (max(found) + 1) * style.pitch_px
+        top, bottom = min(box.line_y0 for box in found), max(box.line_y1 for box in found)
         # The rule between columns is no letter, and cut alike, equal turns are equal pieces.
         left, right = column * stride + 2, (column + 1) * stride - 1
         cut = picture.crop(

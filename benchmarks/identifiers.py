@@ -40,7 +40,7 @@ from readers import PaddleOCR
 from sfumato.facts import HEADING, SEPARATOR
 from sfumato.layouts import budget_class
 from sfumato.memory import Memory
-from sfumato.renderers import Page, Style
+from sfumato.renderers import Box, Page, Style
 from sfumato.store import Store
 from sfumato.tiers import tiers_for
 from sfumato.turn import Turn, turn
@@ -200,32 +200,30 @@ def picture(memory: Memory, each: Planted, style: Style) -> bytes:
     """The lines of the turn's page in which the identifier stands, as PNG."""
     measures = memory.desk.measures(memory.thread, ())
     for page in memory.desk.renderer.draw([measures.block(each.mark)], style, boxes=True):
-        found = rows_of(page, style, letters(each.string))
+        found = lines_of(page, style, letters(each.string))
         if found:
             return cut(page, style, *found)
     return b""
 
 
-def rows_of(page: Page, style: Style, wanted: str) -> tuple[int, int, int] | None:
-    """Column, first and last row of the lines that say it; its own first column if it runs on."""
+def lines_of(page: Page, style: Style, wanted: str) -> tuple[int, int, int] | None:
+    """Column, top and bottom of the lines that say it; its own first column if it runs on."""
     stride = style.column_px + style.gutter_px
-    said, places = "", list[tuple[int, int]]()
+    said, places = "", list[Box]()
     for box in page.boxes:
         if box.kind == "text":
-            row = int(((box.y0 + box.y1) / 2 - style.bar_px) // style.pitch_px)
             said += letters(box.text)
-            places += [(box.x0 // stride, row)] * (len(said) - len(places))
+            places += [box] * (len(said) - len(places))
     start = said.find(wanted)
     if start < 0:
         return None
-    column, first = places[start]
-    rows = [row for c, row in places[start : start + len(wanted)] if c == column]
-    return column, first, max(rows)
+    found = places[start : start + len(wanted)]
+    column = found[0].x0 // stride
+    return column, found[0].line_y0, max(box.line_y1 for box in found if box.x0 // stride == column)
 
 
-def cut(page: Page, style: Style, column: int, first: int, last: int) -> bytes:
+def cut(page: Page, style: Style, column: int, top: int, bottom: int) -> bytes:
     left = column * (style.column_px + style.gutter_px) + 2
-    top, bottom = (style.bar_px + row * style.pitch_px for row in (first, last + 1))
     whole = Image.open(BytesIO(page.png)).convert("L")
     png = BytesIO()
     whole.crop((left, top, left + style.column_px - 1, bottom)).save(png, "PNG")

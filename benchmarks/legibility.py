@@ -187,14 +187,14 @@ def pictures(cell: Cell, excerpt: Sample) -> list[Image.Image]:
     return [INKS[cell.ink](column) for column in found] if cell.ink in INKS else found
 
 
-def screen(cell: Cell, sample: Sample) -> Result:
-    """The first pass: every engine at its best magnification."""
+def screen(cell: Cell, sample: Sample, calibrating: int = _CALIBRATING) -> Result:
+    """The first pass: every engine at the magnification that reads ``calibrating`` parts best."""
     parts = _screening(excerpts(sample))
     readings: list[Reading] = []
     for engine in engines_for(cell.text):
-        tried = {scale: read(cell, parts[:_CALIBRATING], engine, scale) for scale in SCALES}
+        tried = {scale: read(cell, parts[:calibrating], engine, scale) for scale in SCALES}
         best = min(SCALES, key=lambda scale: sum(line.errors for line in tried[scale]))
-        lines = tried[best] + read(cell, parts[_CALIBRATING:], engine, best)
+        lines = tried[best] + read(cell, parts[calibrating:], engine, best)
         readings.append(Reading(engine.name, best, _numbered(lines)))
     return Result(cell, density(cell, sample), tuple(readings))
 

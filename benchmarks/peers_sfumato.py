@@ -10,14 +10,13 @@ readers.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 
 from peers import Drawn, picture
 from PIL import Image
 from samples import Sample
 
 from sfumato.renderers import Block, Page, PageRules, Renderer, Style, fit_style
-from sfumato.renderers.leading import styled
 from sfumato.renderers.typeset import TIMES
 from sfumato.turn import Text, ToolResult
 
@@ -61,13 +60,11 @@ class Sfumato:
         style = fit_style(
             PAGES, size_px, page_px2=PAGES.max_width_px * PAGES.max_height_px, running=True
         )
-        turns = blocks(sample)
-        pages = self._renderer.draw(turns, style, boxes=True)
-        pitches = {styled(turn, style).pitch_px for turn in turns}
+        pages = self._renderer.draw(blocks(sample), style, boxes=True)
         drawn: list[Drawn] = []
         for page in pages:
             found = columns(page, style)
-            rows = tuple(row for column in found for row in _rows(column, pitches))
+            rows = tuple(_rows(page, found, style))
             area_px2 = page.width_px * page.height_px
             drawn.append(Drawn(page.png, tuple(found), area_px2, rows, written_out))
         return drawn
@@ -102,13 +99,14 @@ def columns(page: Page, style: Style) -> list[Image.Image]:
     return found
 
 
-def _rows(column: Image.Image, pitches: Collection[int]) -> list[Image.Image]:
-    """A column's lines that hold ink, each alone; none where they are not all alike."""
-    if len(pitches) > 1:
-        return []
-    (pitch,) = pitches
-    lines = [
-        column.crop((0, top, column.width, top + pitch))
-        for top in range(0, column.height - pitch + 1, pitch)
-    ]
-    return [line for line in lines if line.getextrema() != (255, 255)]
+def _rows(page: Page, found: Sequence[Image.Image], style: Style) -> Iterator[Image.Image]:
+    """The lines that hold ink, cut out of the columns, each alone."""
+    stride, bar = style.column_px + style.gutter_px, style.bar_px
+    lines = {
+        (box.x0 // stride, box.line_y0, box.line_y1) for box in page.boxes if box.kind != "bar"
+    }
+    for number, top, bottom in sorted(lines):
+        column = found[number]
+        line = column.crop((0, top - bar, column.width, bottom - bar))
+        if line.getextrema() != (255, 255):
+            yield line

@@ -40,6 +40,10 @@ _PPOCR = {
 }
 
 
+PPOCR_LANGUAGES = ("polish", "japanese")
+"""Those of samples_scripts.py whose letters PP-OCR knows; of Polish nearly all."""
+
+
 class Engine(Protocol):
     """Reads a picture of one column of text, magnified ``scale`` times."""
 
@@ -107,7 +111,8 @@ def magnified(picture: Image.Image, scale: float) -> Image.Image:
 def engines_for(kind: str) -> tuple[Engine, ...]:
     """The engines that have a text's letters (see samples.py and samples_scripts.py)."""
     if kind in LANGUAGES:
-        return (Tesseract(LANGUAGES[kind]),)
+        own = Tesseract(LANGUAGES[kind])
+        return (own, PaddleOCR()) if kind in PPOCR_LANGUAGES else (own,)
     return Tesseract("chi_sim" if kind == "chinese" else "eng"), PaddleOCR()
 
 

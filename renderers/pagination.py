@@ -136,16 +136,17 @@ def paginate(heights: Sequence[Height], style: Style) -> list[PagePlan]:
     for run in _runs(heights, shared):
         start = pages[-1].stop if pages else 0
         if shared.units(run[0]) <= shared.most:
-            pages += _plans(pack(run, shared), shared, start)
+            pages += _plans(pack(run, shared), style, start)
         else:
             alone = _Filling.of(style, run)
-            pages += _plans(_split(run[0], alone.most), alone, start)
+            pages += _plans(_split(run[0], alone.most), style, start)
     return pages
 
 
-def _plans(parts: Sequence[Sequence[Height]], filling: _Filling, start: int) -> Iterator[PagePlan]:
-    """A page for each part; the first line of all is ``start``."""
+def _plans(parts: Sequence[Sequence[Height]], style: Style, start: int) -> Iterator[PagePlan]:
+    """A page for each part, as small as its own lines allow; the first of all is ``start``."""
     for turns in parts:
+        filling = _Filling.of(style, turns)
         lines = sum(turn.lines for turn in turns)
         grid = filling.smallest(sum(map(filling.units, turns)), lines)
         yield PagePlan(

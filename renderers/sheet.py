@@ -8,10 +8,10 @@ Knows nothing of blocks and how they became lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Literal, NamedTuple
 
 from PIL import Image, ImageDraw
@@ -34,7 +34,8 @@ class Box:
     """Ink pasted on a page: ``text`` of a turn, or something of ours.
 
     ``x1`` and ``y1`` are exclusive. ``text`` is the source text, also where its
-    code point is drawn. Boxes stand in reading order.
+    code point is drawn. ``line_y0`` and ``line_y1`` are the top and the (exclusive)
+    bottom of the line it stands on. Boxes stand in reading order.
     """
 
     kind: Literal["text", "lead", "sign", "bar", "picture"]
@@ -43,6 +44,8 @@ class Box:
     y0: int
     x1: int
     y1: int
+    line_y0: int
+    line_y1: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,7 @@ class Type(NamedTuple):
 
 
 class Sheet:
-    """One page being drawn: all its words are placed, then its rows are joined.
-
-    Where lines of several type sizes meet, rows are no longer in step: then every
-    word is pasted.
-    """
+    """One page being drawn: all its words are placed, then its columns' rows are joined."""
 
     def __init__(self, plan: PagePlan, usual: Type) -> None:
         self._plan, self._style, self._letters = plan, usual.style, usual.letters
@@ -118,13 +117,9 @@ class Sheet:
         """The finished page."""
         plan, style = self._plan, self._style
         over: list[tuple[Placed, int]] = []
-        pitches = {found.pitch_px for found in self._lines}
-        if len(pitches) == 1:
-            joined = self._joined(pitches.pop(), over)
-            image = Image.frombytes("L", (plan.width_px, plan.height_px), joined)
-        else:
-            image = self._ticked()
-            over += [(word, found.top) for found in self._lines for word in found.words]
+        image = Image.new("L", (plan.width_px, plan.height_px), 255)
+        for left, lines in groupby(self._lines, attrgetter("left")):
+            image.paste(self._column(left, lines, over), (left, style.bar_px))
         draw = ImageDraw.Draw(image)
         draw.rectangle((0, 0, plan.width_px - 1, style.bar_px - 2), fill=0)
         for column in range(1, plan.columns):
@@ -146,57 +141,45 @@ class Sheet:
             tuple(self._boxes()) if boxes else (),
         )
 
-    def _ticked(self) -> Image.Image:
-        """White paper with a tick where each turn starts."""
-        image = Image.new("L", (self._plan.width_px, self._plan.height_px), 255)
-        for found in self._lines:
-            if found.line.flush:
-                right = found.left + _TICK_PX
-                image.paste(0, (found.left, found.top, right, found.bottom))
-        return image
-
-    def _joined(self, pitch: int, over: list[tuple[Placed, int]]) -> bytes:
-        """All rows of a page of lines of one ``pitch``.
-
-        Words that cannot be joined go ``over`` it.
-        """
-        plan = self._plan
-        rows = plan.rows * self._style.pitch_px // pitch
-        blank = b"\xff" * (pitch * plan.width_px)
-        tick = bytes(pitch * _TICK_PX)
-        parts = [b"\xff" * (self._style.bar_px * plan.width_px)]
-        for row in range(min(rows, len(self._lines))):
+    def _column(
+        self, left: int, lines: Iterable[_Set], over: list[tuple[Placed, int]]
+    ) -> Image.Image:
+        """All lines of a column, their words joined; words that cannot be go ``over`` it."""
+        width = min(self._style.column_px + self._style.gutter_px, self._plan.width_px - left)
+        parts: list[bytes] = []
+        for line, _, _, top, pitch, words in lines:
+            blank = b"\xff" * (pitch * width)
             columns: list[bytes] = []
             end = 0
-            for line, left, _, top, _, words in self._lines[row::rows]:
-                if line.flush:
-                    columns += (blank[: pitch * (left - end)], tick)
-                    end = left + _TICK_PX
-                for word in sorted(words) if line.rtl else words:
-                    stamp = word[1]
-                    x = word[0] + stamp.left_px
-                    if end <= x <= plan.width_px - stamp.width_px:
-                        columns += (blank[: pitch * (x - end)], stamp.columns)
-                        end = x + stamp.width_px
-                    else:
-                        over.append((word, top))
-            columns.append(blank[: pitch * (plan.width_px - end)])
+            if line.flush:
+                columns.append(bytes(pitch * _TICK_PX))
+                end = _TICK_PX
+            for word in sorted(words) if line.rtl else words:
+                stamp = word[1]
+                x = word[0] + stamp.left_px - left
+                if end <= x <= width - stamp.width_px:
+                    columns += (blank[: pitch * (x - end)], stamp.columns)
+                    end = x + stamp.width_px
+                else:
+                    over.append((word, top))
+            columns.append(blank[: pitch * (width - end)])
             band = b"".join(columns)
             parts += [band[height::pitch] for height in range(pitch)]
         joined = b"".join(parts)
-        return joined + b"\xff" * (plan.width_px * plan.height_px - len(joined))
+        return Image.frombytes("L", (width, len(joined) // width), joined)
 
     def _boxes(self) -> Iterator[Box]:
         """Everything on the page, in reading order."""
         for word in self._bar:
-            yield from _box(word, _BAR_TOP_PX)
+            yield from _box(word, _BAR_TOP_PX, self._style.pitch_px)
         for found in self._lines:
+            top, bottom = found.top, found.bottom
             for word in found.words:
-                yield from _box(word, found.top)
+                yield from _box(word, top, found.pitch_px)
             picture = found.line.picture
             if picture is not None:
                 right = found.start + picture.width_px
-                yield Box("picture", "", found.start, found.top, right, found.bottom)
+                yield Box("picture", "", found.start, top, right, bottom, top, bottom)
 
 
 class _Set(NamedTuple):
@@ -215,11 +198,12 @@ class _Set(NamedTuple):
         return self.top + self.pitch_px
 
 
-def _box(word: Placed, top: int) -> Iterator[Box]:
+def _box(word: Placed, top: int, pitch: int) -> Iterator[Box]:
     pen, stamp, text, kind = word
     if stamp.columns:
         x, y = pen + stamp.left_px, top + stamp.top_px
-        yield Box(kind, text, x, y, x + stamp.width_px, y + stamp.height_px)
+        right, bottom = x + stamp.width_px, y + stamp.height_px
+        yield Box(kind, text, x, y, right, bottom, top, top + pitch)
 
 
 def _paste(image: Image.Image, word: Placed, top: int, ink: int) -> None:

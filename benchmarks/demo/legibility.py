@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from progress import bar
 from reading import Reader
@@ -63,6 +63,9 @@ def drawn_again(store: Store, view: View) -> Iterator[tuple[Page, Style]]:
     measures = desk.measures(view.thread, tiers)
     for part in view.pages:
         style = tiers[(part.tier or 1) - 1].style
+        if style.canvases:
+            # Alone, the page's turns might be spread over two smaller ones.
+            style = replace(style, canvases=((part.width or 0, part.height or 0),))
         marks = measures.marks(part.first_turn or 0, part.last_turn or 0)
         drawn = desk.renderer.draw([measures.block(mark) for mark in marks], style, boxes=True)
         same = [page for page in drawn if page.png == part.png]

@@ -12,8 +12,9 @@ any.
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from threading import local
@@ -63,7 +64,7 @@ class Reader:
     def read(self, page: Page, style: Style) -> list[Line]:
         """The lines of a page that was drawn with its boxes."""
         drawn, marks = self._drawn(page, style)
-        read = self._read(page, style)
+        read = self._read(page, style, drawn.keys())
         lines: list[Line] = []
         for at in sorted(drawn.keys() | read.keys()):
             text = drawn.get(at, "")
@@ -74,27 +75,29 @@ class Reader:
     def _drawn(
         self, page: Page, style: Style
     ) -> tuple[dict[tuple[int, int], str], dict[tuple[int, int], int]]:
-        """What stands on each (column, row), and the mark of the turn it belongs to."""
+        """What stands on each line (column, top), and the mark of the turn it belongs to."""
         words: dict[tuple[int, int], list[str]] = defaultdict(list)
         marks: dict[tuple[int, int], int] = {}
         mark = page.first
         for box in page.boxes:
             if box.kind in ("bar", "picture"):
                 continue
-            column = box.x0 // (style.column_px + style.gutter_px)
-            row = int(((box.y0 + box.y1) / 2 - style.bar_px) // style.pitch_px)
+            at = box.x0 // (style.column_px + style.gutter_px), box.line_y0
             if box.kind == "lead" and box.text.startswith("#"):
                 mark = int(box.text[1:])
-            words[column, row].append("".join(r.shown for r in self._fonts.runs(box.text, "prose")))
-            marks[column, row] = mark
+            words[at].append("".join(r.shown for r in self._fonts.runs(box.text, "prose")))
+            marks[at] = mark
         return {at: " ".join(found) for at, found in words.items()}, marks
 
-    def _read(self, page: Page, style: Style) -> dict[tuple[int, int], str]:
-        """What the engine reads on each (column, row)."""
+    def _read(
+        self, page: Page, style: Style, drawn: Collection[tuple[int, int]]
+    ) -> dict[tuple[int, int], str]:
+        """What the engine reads on each (column, top), each the line of ``drawn`` it stands on."""
         picture = Image.open(BytesIO(page.png)).convert("RGB")
         stride = style.column_px + style.gutter_px
         found: dict[tuple[int, int], list[tuple[float, str]]] = defaultdict(list)
         for column in range(max(1, page.width_px // stride)):
+            tops = sorted(top for each, top in drawn if each == column)
             left = column * stride
             right = min(left + stride, page.width_px)
             strip = picture.crop((left + (column > 0), style.bar_px, right, page.height_px))
@@ -105,7 +108,9 @@ class Reader:
                 continue
             for box, text in zip(result.boxes, result.txts, strict=True):
                 x, y = box[:, 0].mean() / MAGNIFIED, box[:, 1].mean() / MAGNIFIED
-                found[column, int(y // style.pitch_px)].append((float(x), text))
+                line = bisect_right(tops, y + style.bar_px) - 1
+                top = tops[line] if line >= 0 else style.bar_px
+                found[column, top].append((float(x), text))
         return {at: " ".join(text for _, text in sorted(texts)) for at, texts in found.items()}
 
     def _engine(self) -> Any:

@@ -98,6 +98,17 @@ def test_grid_pages_hold_every_line_once_and_are_cropped(rules, type_px, page_px
             assert page.height_px - bottom < rules.snap_px
 
 
+@given(counts, added)
+def test_a_grid_page_is_as_small_as_its_own_turns_alone(counts, added):
+    style = fit_style(PageRules(28, 1568, 1568), 12, page_px2=1_000_000)
+    turns = heights(counts, style, added)
+    for page in paginate(turns, style):
+        held = turns[page.first - 1 : page.last]
+        if sum(turn.lines for turn in held) == page.stop - page.start:
+            (alone,) = paginate(held, style)
+            assert (alone.width_px, alone.height_px) == (page.width_px, page.height_px)
+
+
 @given(st.floats(6, 16), counts, added)
 def test_canvas_pages_have_only_the_allowed_sizes(type_px, counts, added):
     style = fit_style(PageRules(1, 1280, 1280, CANVASES), type_px, page_px2=0)
