@@ -24,6 +24,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from sfumato.renderers import Block, Box, PageRules, Renderer, Style, fit_style
+from sfumato.renderers.fonts import Face, FontSet
 from sfumato.turn import Text
 
 SIDE = 384
@@ -143,27 +144,34 @@ class Painter:
 
 
 def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map, list[int]]:
-    """The characters of each patch, and of each stretch of the lines laid end to end.
+    """The characters of each patch, from left to right, and of each stretch of the lines.
+
+    A patch's slots are parts of its width, a stretch's are taken in order.
 
     Last the stretches in which the characters stand, one by one, spaces left out.
     """
     local = np.zeros((PATCHES, SLOTS), np.uint8)
     strip = np.zeros((PATCHES, SLOTS), np.uint8)
-    used = np.zeros((2, PATCHES), np.int64)
+    used = np.zeros(PATCHES, np.int64)
     stretches: list[int] = []
     stride = style.column_px + style.gutter_px
     lines = style.columns * style.rows
 
     def put(label: int, x: float, line: int, row: int) -> int:
+        """Note a character whose middle is at ``x``: by where it is in its patch, in order else."""
         column = min(style.columns - 1, max(0, int(x - style.margin_px) // stride))
         y = style.bar_px + (row + 0.5) * style.pitch_px
         place = min(GRID - 1, int(y) // PATCH) * GRID + min(GRID - 1, int(x) // PATCH)
         along = (x - column * stride) / stride
         stretch = min(PATCHES - 1, int((line + min(0.999, max(0.0, along))) / lines * PATCHES))
-        for which, target, at in ((0, local, place), (1, strip, PLACE_OF_STRETCH[stretch])):
-            if used[which, at] < SLOTS:
-                target[at, used[which, at]] = label
-                used[which, at] += 1
+        across = int(x % PATCH / PATCH * SLOTS)
+        free = np.flatnonzero(local[place, across:] == NOTHING)
+        if len(free):
+            local[place, across + free[0]] = label
+        at = PLACE_OF_STRETCH[stretch]
+        if used[at] < SLOTS:
+            strip[at, used[at]] = label
+            used[at] += 1
         return stretch
 
     last: tuple[float, int, int] | None = None
@@ -176,7 +184,7 @@ def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map, list[int]]:
         if last is not None:
             starts_turn = box.kind == "lead" and box.text.startswith("#")
             put(TURN_END if starts_turn else SPACE, *last)
-        widths = [_WIDTHS.get(character, 1.0) for character in box.text]
+        widths = _advances(box, style)
         step = (box.x1 - box.x0) / sum(widths)
         x = float(box.x0)
         for character, width in zip(box.text, widths, strict=True):
@@ -210,6 +218,24 @@ def owners_of(
     return owners
 
 
+def _advances(box: Box, style: Style) -> list[float]:
+    """How far each character of a word moves the pen, in ems of the face that it is set in."""
+    faces: tuple[Face, ...] = ("bold",) if box.kind == "lead" else ("prose", "mono")
+    found = [[_advance(character, face) for character in box.text] for face in faces]
+    return min(found, key=lambda each: abs(sum(each) * style.type_px - (box.x1 - box.x0)))
+
+
+@cache
+def _advance(character: str, face: Face) -> float:
+    runs = _fonts().runs(character, face)
+    return sum(_fonts().load(run.font, 100).getlength(run.shown) for run in runs) / 100
+
+
+@cache
+def _fonts() -> FontSet:
+    return FontSet()
+
+
 def label_of(character: str) -> int:
     """The class of a character: printable ASCII is told apart, all else is one."""
     return ord(character) - 32 if "!" <= character <= "~" else OTHER
@@ -226,5 +252,3 @@ def _place_of_stretch() -> NDArray[np.int64]:
 
 
 PLACE_OF_STRETCH = _place_of_stretch()
-_WIDTHS = dict.fromkeys("iljI.,:;'|!`", 0.5) | dict.fromkeys('ftr()[]{}1"-/\\', 0.7)
-_WIDTHS |= dict.fromkeys("mwMW@%", 1.5)

@@ -123,7 +123,7 @@ def train_letters(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Po
     ones: many small steps, of many pages each, where whole pages would allow few.
     """
     seeing = [
-        *reader.tower.embeddings.parameters(),
+        *reader.tower.embeddings.patch_embedding.parameters(),
         *reader.tower.encoder.layers[:READ_DEPTH].parameters(),
         *reader.local_head.parameters(),
     ]
@@ -285,6 +285,7 @@ def main() -> None:
     if not args.small:
         reader.load_language(load_language(sorted(args.data.glob("lm-*.npz"))))
     reader.adapt()
+    reader.keep_places(args.tiers)
     if args.resume:
         resume(reader, args.resume)
     reader.to(device)

@@ -156,6 +156,26 @@ def test_first_heads_begin_by_looking_at_a_neighbour():
         assert match.argmax() == at + down * pages.GRID + right
 
 
+def test_what_the_first_layers_learn_leaves_places_alone():
+    torch.manual_seed(3)
+    reader = model.Reader(small=True)
+    reader.keep_places(2)
+    pixels = torch.randint(0, 256, (2, pages.SIDE, pages.SIDE), dtype=torch.uint8)
+    local = torch.randint(0, pages.CLASSES, (2, pages.PATCHES, pages.SLOTS), dtype=torch.uint8)
+    learned = [value for value in reader.parameters() if value.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=0.01)
+    before = reader.look_closely(pixels).detach()
+    for _ in range(2):
+        optimizer.zero_grad()
+        reader.letters_loss(reader.look_closely(pixels), local)[0].backward()
+        optimizer.step()
+    after = reader.look_closely(pixels).detach()
+    kept = 3 * model._WAVES
+    places = reader.tower.embeddings.position_embedding.weight
+    assert torch.equal(after[..., :kept], places[:, :kept].expand(2, -1, -1))
+    assert not torch.allclose(after[..., kept:], before[..., kept:])
+
+
 @torch.no_grad()
 def test_last_heads_look_from_each_stretch_to_its_place_whatever_was_learned_before(reader):
     for layer in reader.tower.encoder.layers[: model.READ_DEPTH]:
