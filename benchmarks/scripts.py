@@ -43,7 +43,7 @@ def study(console: Console) -> list[Result]:
                 cell = Cell(sample.kind, BASELINE.font, size, leading)
                 found.append(confirm(screen(cell, sample, SCREENING), sample))
                 rate = found[-1].rate.rate
-                progress.console.print(f"{cell.text} {size}/{cell.pitch_px} px: {rate:.2%} wrong")
+                progress.console.print(f"{cell.text} {size}+{leading} px: {rate:.2%} wrong")
                 progress.advance(task)
     return found
 

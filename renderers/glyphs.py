@@ -24,6 +24,7 @@ from sfumato.renderers.bidi import pieces, right_to_left, turns_right
 from sfumato.renderers.cells import Cells
 from sfumato.renderers.fonts import Face, FontSet, Run, clusters
 from sfumato.renderers.geometry import ASCENT_EM, DESCENT_EM
+from sfumato.renderers.scripts import SQUARE, STACKED
 from sfumato.renderers.stamps import (
     SUPERSAMPLING,
     Glyph,
@@ -41,14 +42,11 @@ UNMEASURED = 1 << 30
 
 # Scripts that stack marks above and below their letters are set smaller, all alike,
 # so that few of their words must be squeezed between the lines.
-_STACKED = re.compile("[\u0900-\u0dff\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff]")
+_STACKED = re.compile(f"[{STACKED}]")
 _STACKED_SCALE = 0.88
 # Ideographs and Hangul fill their whole square: at the size of Latin type their lines
 # would touch, and none could be read.
-_SQUARE = re.compile(
-    "[\u1100-\u11ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff01-\uffdc"
-    "\U0001b000-\U0001b2ff\U00020000-\U0003ffff]"
-)
+_SQUARE = re.compile(f"[{SQUARE}]")
 _SQUARE_SCALE = 0.9
 
 # Scripts whose characters look the same wherever they stand: their glyphs are

@@ -17,6 +17,7 @@ import re
 from typing import NamedTuple
 
 from sfumato.renderers.geometry import Block, Style
+from sfumato.renderers.scripts import ARABIC, MARKED, SQUARE, STACKED
 from sfumato.turn import Turn
 
 
@@ -29,32 +30,11 @@ class _Script(NamedTuple):
 
 
 _SCRIPTS = (
-    # Arabic, Indic scripts and their neighbours, Thai, Lao, Tibetan, Burmese, Khmer.
-    _Script(
-        re.compile(
-            "[\u0600-\u06ff\u0750-\u077f\u08a0-\u109f\u1780-\u17ff\ufb50-\ufdff\ufe70-\ufefc]"
-        ),
-        share=0.2,
-        pitch=1.2,
-    ),
-    # Letters with marks: Polish, Czech, Turkish, Vietnamese, Greek. Those of French, German
-    # and Spanish are no higher than an l, and rarer.
-    _Script(
-        re.compile(
-            "[\u0100-\u024f\u0300-\u036f\u0386-\u0390\u03aa-\u03b0\u03ca-\u03ce\u1e00-\u1fff]"
-        ),
-        share=0.02,
-        pitch=1.12,
-    ),
-    # Ideographs, kana and Hangul.
-    _Script(
-        re.compile(
-            "[\u1100-\u11ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff01-\uffdc"
-            "\U0001b000-\U0001b2ff\U00020000-\U0003ffff]"
-        ),
-        share=0.2,
-        pitch=1.06,
-    ),
+    _Script(re.compile(f"[{ARABIC}{STACKED}]"), share=0.2, pitch=1.2),
+    # Polish, Czech, Turkish, Vietnamese, Greek. The marks of French, German and Spanish are
+    # no higher than an l, and rarer.
+    _Script(re.compile(f"[{MARKED}]"), share=0.02, pitch=1.12),
+    _Script(re.compile(f"[{SQUARE}]"), share=0.2, pitch=1.06),
 )
 
 

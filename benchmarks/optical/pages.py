@@ -144,11 +144,10 @@ class Painter:
 
 
 def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map, list[int]]:
-    """The characters of each patch, from left to right, and of each stretch of the lines.
+    """The characters of each patch, and of each stretch of the lines laid end to end.
 
-    A patch's slots are parts of its width, a stretch's are taken in order.
-
-    Last the stretches in which the characters stand, one by one, spaces left out.
+    A patch's slots are parts of its width; a stretch's are filled in order. Last the
+    stretches in which the characters stand, one by one, spaces left out.
     """
     local = np.zeros((PATCHES, SLOTS), np.uint8)
     strip = np.zeros((PATCHES, SLOTS), np.uint8)
@@ -158,7 +157,7 @@ def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map, list[int]]:
     lines = style.columns * style.rows
 
     def put(label: int, x: float, line: int, row: int) -> int:
-        """Note a character whose middle is at ``x``: by where it is in its patch, in order else."""
+        """Enter a character whose middle is at ``x`` in both maps; gives its stretch."""
         column = min(style.columns - 1, max(0, int(x - style.margin_px) // stride))
         y = style.bar_px + (row + 0.5) * style.pitch_px
         place = min(GRID - 1, int(y) // PATCH) * GRID + min(GRID - 1, int(x) // PATCH)
