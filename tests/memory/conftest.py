@@ -1,7 +1,8 @@
-"""A store with a conversation in it, and a way to run commands on it."""
+"""A store with a conversation in it, a way to run commands on it, and one to write files."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from types import SimpleNamespace
 
@@ -44,3 +45,19 @@ def sfumato(capsys):
         return SimpleNamespace(code=ended.value.code or 0, out=out, err=err)
 
     return run
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file: text as it is, bytes as they are, lists as JSON Lines or JSON."""
+
+    def write(content, name="talk.json", *, lines=False, encoding="utf-8"):
+        if lines:
+            content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in content)
+        elif not isinstance(content, str | bytes):
+            content = json.dumps(content, ensure_ascii=False, indent=1)
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+        return path
+
+    return write
