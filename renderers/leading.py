@@ -7,8 +7,8 @@ Lines of plain Latin, Cyrillic and Hebrew letters may touch. Where marks stand a
 below letters, or letters fill their whole square, lines that touch are misread: there type
 is set smaller and lines further apart, in the same area. Measured with Tesseract on ten
 languages at 8 to 18 px (benchmarks/results/scripts.md): at 14 px it reads, so set, none of
-Hindi wrong, 0.9 % of Arabic and of Vietnamese and 3.7 % of Thai; with lines as close as
-those of plain Latin letters it read 12, 11, 2.8 and 11 % wrong.
+Hindi wrong, 0.9 % of Arabic and of Vietnamese and 3.7 % of Thai; before, with lines
+as close as those of plain Latin letters, it read 12, 11, 2.8 and 11 % wrong.
 """
 
 from __future__ import annotations
