@@ -25,6 +25,8 @@ from transformers import Idefics3ForConditionalGeneration
 
 NEEDLES = 40
 HISTORIES = (1, 2, 4, 8)
+ASKED = (0, 1, 3)
+"""The type sizes in which needles are looked for."""
 _WORD = re.compile(r"\S+")
 
 
@@ -113,7 +115,7 @@ def evaluate(
     draw = random.Random(5)
     for number, length in enumerate(HISTORIES):
         asker.until = begun + seconds * (0.8, 0.86, 0.93, 1.0)[number]
-        for tier in (1, 3):
+        for tier in ASKED:
             asked += _needles(asker, speaker, exam[tier], tokenizer, draw, length, needles, tier)
     return {
         "ideally": ideally,

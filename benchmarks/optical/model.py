@@ -24,12 +24,17 @@ EXTRA_TOKENS = {"<fake_token_around_image>": FAKE, "<image>": IMAGE, "<global-im
 WIDTH, DEPTH, HEADS, INNER = 320, 8, 5, 1024
 READ_DEPTH = 4
 RANK = 8
+FADING = 0.8
 _X_WAVES = (1, 2, 3, 4, 6, 8, 10, 12)
 _Y_WAVES = (1, 2, 4, 6, 8, 12, 16, 20)
 _WAVES = 2 * (len(_X_WAVES) + len(_Y_WAVES))
-_SHARPNESS, _LOOK_UP_SHARPNESS = 12.0, 20.0
+# The last is of layers whose input grows as those before them learn, which blunts their looks.
+_SHARPNESS, _LOOK_UP_SHARPNESS, _LATER_SHARPNESS = 12.0, 20.0, 60.0
 # Neighbours that the heads of the first layers begin by looking at; what is left over is free.
 _CROSS, _CORNERS = ((-1, 0), (1, 0), (0, -1), (0, 1)), ((-1, -1), (1, -1), (-1, 1), (1, 1))
+# Letters along a line that the heads behind the look-ups look at; about how wide
+# a letter is, in type sizes.
+_ALONG, _LETTER = (-2, -1, 1, 2, 3, -3, -1, 1, 3, 5), 0.5
 _NEIGHBOURS = (_CROSS, _CORNERS, _CROSS, ((-2, 0), (2, 0), (0, -1), (0, 1)))
 
 
@@ -161,54 +166,74 @@ class Reader(nn.Module):
 
     @torch.no_grad()
     def keep_places(self, tiers: int) -> None:
-        """Let the first layers write nothing where they were given places in so many type sizes.
+        """Let no layer write where it was given places in so many type sizes.
 
-        What looks from a stretch to its patch must find both. Else the letters drown them: a
-        third of the places' variance was gone after 35 minutes, and half of the look-ups wrong.
+        What looks from a stretch to its patch must find both. Else what is learned drowns them:
+        a third of the places' variance was gone after 35 minutes, and half of the look-ups wrong.
         """
         kept = torch.arange(_WAVES * (tiers + 1))
         written = [self.tower.embeddings.patch_embedding]
-        for layer in self.tower.encoder.layers[:READ_DEPTH]:
+        for layer in self.tower.encoder.layers:
             written += [layer.self_attn.out_proj, layer.mlp.fc2]
         for part in written:
             for parameter in (part.weight, part.bias):
+                _hold(parameter, kept)
                 parameter[kept] = 0
-                parameter.register_hook(lambda grad: grad.index_fill(0, kept.to(grad.device), 0))
         self.tower.embeddings.position_embedding.weight.requires_grad_(False)
 
     @torch.no_grad()
-    def wire_look_ups(self, pixels: Tensor) -> None:
+    def wire_look_ups(self, pixels: Tensor, tiers: int) -> None:
         """Make heads behind the middle look from each stretch to where it stands on the page.
 
-        For each type size three: at the patch itself, and to the left and right of it. What the
-        first layers have learned hides the places they were given: they are found in the
-        features of these uint8 pages (pages, y, x), by regression.
+        For each of so many type sizes: at the patch itself, and to the left and right of it.
+        Heads of the layers that follow look along the lines, at what neighbouring stretches
+        hold, so that letters come together as words. The places are there as they were given,
+        but for the layers' norms: the maps are found by regression on these uint8 pages
+        (pages, y, x).
         """
         x = self.look_closely(pixels)
-        index = torch.arange(pages.PATCHES)
-        own = _waves(
-            (index % pages.GRID + 0.5) / pages.GRID, (index // pages.GRID + 0.5) / pages.GRID
-        )
-        looks: list[Tensor] = []
-        for tier in range(len(pages.TIERS)):
+        own = _waves(*_patch_places())
+        looks: list[tuple[Tensor, Tensor]] = []
+        steps = (0, -1, 1, -2, 2)[: max(3, HEADS // tiers)]
+        for tier in range(tiers):
             across, down = _stretch_places(tier)
-            looks += [_waves(across + step / pages.GRID, down) for step in (0, -1, 1)]
-        size = WIDTH // HEADS
+            looks += [(_waves(across + step / pages.GRID, down), own) for step in steps]
+        for letters in _ALONG:
+            for tier in range(tiers):
+                across, down = _stretch_places(tier)
+                step = letters * _LETTER * pages.TIERS[tier] / pages.SIDE
+                looks.append((_waves(across + step, down), _waves(across, down)))
+        size, kept = WIDTH // HEADS, _WAVES * (tiers + 1)
+        gain = _gain(_LOOK_UP_SHARPNESS)
         for layer in self.tower.encoder.layers[READ_DEPTH:]:
-            features = layer.layer_norm1(x).flatten(0, 1)
+            features = layer.layer_norm1(x).flatten(0, 1)[:, :kept]
             wired, looks = looks[:HEADS], looks[HEADS:]
-            for head, look in enumerate(wired):
+            for head, (look, held) in enumerate(wired):
                 rows = slice(head * size, (head + 1) * size)
                 for projection, waves in (
                     (layer.self_attn.q_proj, look),
-                    (layer.self_attn.k_proj, own),
+                    (layer.self_attn.k_proj, held),
                 ):
-                    wanted = waves.to(features).repeat(len(pixels), 1)
-                    weight, bias = _fitted(features, wanted)
-                    for part, fitted in ((projection.weight, weight), (projection.bias, bias)):
+                    weight, bias = _fitted(features, waves.to(features).repeat(len(pixels), 1))
+                    for part in (projection.weight, projection.bias):
                         part[rows] = 0
-                        part[rows.start : rows.start + _WAVES] = _gain(_LOOK_UP_SHARPNESS) * fitted
+                    projection.weight[rows.start : rows.start + _WAVES, :kept] = gain * weight
+                    projection.bias[rows.start : rows.start + _WAVES] = gain * bias
+            gain = _gain(_LATER_SHARPNESS)
             x = layer(x, None)
+
+    def keep_look_ups(self, tiers: int) -> None:
+        """Let the wired heads look where they do: only what they bring from there is learned.
+
+        Left to learn, all but the first layer's soon looked at one and the same patch each.
+        """
+        wired = tiers * (max(3, HEADS // tiers) + len(_ALONG))
+        for layer in self.tower.encoder.layers[READ_DEPTH:]:
+            held = torch.arange(min(wired, HEADS) * (WIDTH // HEADS))
+            for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
+                _hold(projection.weight, held)
+                _hold(projection.bias, held)
+            wired = max(0, wired - HEADS)
 
     def visual_tokens(self, features: Tensor) -> Tensor:
         """(pages, TOKENS, language width)."""
@@ -217,18 +242,16 @@ class Reader(nn.Module):
     def ideal(self, ids: Tensor, owners: Tensor) -> Tensor:
         """What visual tokens should be: (pages, TOKENS, language width).
 
-        Each the mean of its text tokens' embeddings, 0 where it has none: the language
-        model reads a quarter of the tokens from such means before it has learned anything.
-        ``ids`` are (pages, length), 0 after a page's last; ``owners`` are as many.
+        Each the weighted mean of its text tokens' embeddings, 0 where it has none: the language
+        model reads a quarter of the tokens from such means before it has learned anything. Each
+        token weighs FADING of the one before: a plain mean does not say which digit comes first.
+        ``ids`` are (pages, length), 0 after a page's last; ``owners`` are as many, rising.
         """
-        held = (ids > 0)[..., None]
-        embeds = self.host.model.text_model.embed_tokens(ids).float() * held
-        index = owners[..., None].long()
+        index = owners.long()[..., None]
+        share = shares(ids, owners)[..., None]
+        embeds = self.host.model.text_model.embed_tokens(ids).float() * share
         sums = embeds.new_zeros(len(ids), pages.TOKENS, embeds.shape[-1])
-        sums.scatter_add_(1, index.expand_as(embeds), embeds)
-        counts = embeds.new_zeros(len(ids), pages.TOKENS, 1)
-        counts.scatter_add_(1, index, held.float())
-        return sums / counts.clamp(min=1)
+        return sums.scatter_add_(1, index.expand_as(embeds), embeds)
 
     def aim_loss(self, visual: Tensor, ideal: Tensor) -> Tensor:
         """Squared distance of visual tokens from the ideal ones; 1 is as good as nothing."""
@@ -282,6 +305,17 @@ def _slot_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return (losses * weights).sum() / weights.sum()
 
 
+def shares(ids: Tensor, owners: Tensor) -> Tensor:
+    """What each text token weighs in its visual token: together 1, each FADING of the last."""
+    index = owners.long()
+    place = torch.arange(ids.shape[1], device=ids.device).expand_as(index)
+    begins = functional.pad(index[:, 1:] != index[:, :-1], (1, 0), value=True)
+    first = torch.where(begins, place, 0).cummax(1).values
+    weight = FADING ** (place - first) * (ids > 0)
+    sums = weight.new_zeros(len(ids), pages.TOKENS).scatter_add_(1, index, weight)
+    return weight / sums.gather(1, index).clamp(min=1)
+
+
 def _waves(x: Tensor, y: Tensor) -> Tensor:
     """Cosines and sines of places between 0 and 1."""
     turns = [k * x for k in _X_WAVES] + [k * y for k in _Y_WAVES]
@@ -319,6 +353,11 @@ def _stretch_places(tier: int) -> tuple[Tensor, Tensor]:
     x = (column + along - line) * stride
     y = style.bar_px + (line - column * style.rows + 0.5) * style.pitch_px
     return (x / pages.SIDE).float(), (y / pages.SIDE).float()
+
+
+def _hold(parameter: Tensor, rows: Tensor) -> None:
+    """Leave these rows as they are in training."""
+    parameter.register_hook(lambda grad: grad.index_fill(0, rows.to(grad.device), 0))
 
 
 def _gain(sharpness: float) -> float:

@@ -10,6 +10,7 @@ import mmap
 import multiprocessing
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -78,48 +79,57 @@ def _paint(
     passages: list[str],
     tokenizer: Tokenizer,
     seed: int,
-    weights: Any,
+    weights: Sequence[float],
+    once: bool,
 ) -> None:
     os.nice(10)  # Training goes first where processors are few.
     draw = random.Random(seed)
     painter = pages.Painter(passages, tokenizer, seed)
     written = 0
-    while True:
-        tier = draw.choices(range(len(pages.TIERS)), list(weights))[0]
+    while not once or written < len(owned):
+        tier = draw.choices(range(len(pages.TIERS)), weights)[0]
         fill = 1.0 if draw.random() < 0.7 else draw.uniform(0.2, 1.0)
         slots.put(owned[written % len(owned)], painter.page(tier, fill))
         written += 1
 
 
 class Pool:
-    """Processes that draw. Start it before a GPU is touched; ``close`` ends it."""
+    """Processes that draw. Start it before a GPU is touched; ``close`` ends it.
+
+    ``weights`` are the type sizes' shares. ``once`` has them end when all slots are written:
+    where processors are few, training's threads wait for the one whose processor draws.
+    """
 
     def __init__(
-        self, passages: list[str], tokenizer: Tokenizer, *, workers: int, slots: int, seed: int
+        self,
+        passages: list[str],
+        tokenizer: Tokenizer,
+        *,
+        workers: int,
+        slots: int,
+        seed: int,
+        weights: Sequence[float],
+        once: bool = False,
     ) -> None:
         fork = multiprocessing.get_context("fork")
         each = max(1, slots // workers)
         self.slots = Slots.shared(each * workers)
-        self._weights = fork.Array("d", [1.0] * len(pages.TIERS))
         self._started: list[BaseProcess] = []
         for worker in range(workers):
             owned = range(worker * each, (worker + 1) * each)
-            given = (self.slots, owned, passages, tokenizer, seed * 1000 + worker, self._weights)
+            seen = (passages, tokenizer, seed * 1000 + worker)
+            given = (self.slots, owned, *seen, weights, once)
             process = fork.Process(target=_paint, args=given, daemon=True)
             process.start()
             self._started.append(process)
-
-    def prefer(self, weights: list[float]) -> None:
-        """Draw tiers in these proportions from now on."""
-        self._weights[:] = weights
 
     def drawn(self) -> int:
         """Slots that hold a page."""
         return int((self.slots.tier >= 0).sum())
 
     def alive(self) -> bool:
-        """Whether all processes still draw."""
-        return all(process.is_alive() for process in self._started)
+        """Whether all processes still draw, or have ended well."""
+        return all(process.is_alive() or process.exitcode == 0 for process in self._started)
 
     def close(self) -> None:
         """End the processes."""

@@ -100,6 +100,6 @@ def _facts(slots: Slots, at: int) -> list[tuple[list[int], list[int]]]:
 
 
 def padded(rows: Sequence[Sequence[int | bool]], fill: int | bool) -> np.ndarray:
-    """Rows of one length, a multiple of 64, filled at their ends."""
-    width = -(-max(map(len, rows)) // 64) * 64
+    """Rows of one length, a multiple of 16, filled at their ends."""
+    width = -(-max(map(len, rows)) // 16) * 16
     return np.array([[*row, *[fill] * (width - len(row))] for row in rows])

@@ -20,16 +20,18 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pages
 import torch
 from evaluate import draw_exam, evaluate
-from feed import GLYPH_WEIGHTS, LANGUAGE_WEIGHTS, Feed, Loader, largest
+from feed import GLYPH_WEIGHTS, LANGUAGE_WEIGHTS, Batch, Feed, Loader, largest
 from language import load_language
 from model import READ_DEPTH, Reader
+from naming import Naming
 from pool import Pool
 from safetensors.torch import load_file, save_file
 from talk import Speaker
@@ -62,11 +64,13 @@ class Log:
             print(*row, f"drawn={drawn()}", flush=True)
 
 
-def save(reader: Reader, out: Path) -> None:
-    """The trained weights in shards, bf16, each written whole or not at all."""
+def save(reader: Reader, out: Path, kept: Set[str]) -> None:
+    """The trained weights of these names in shards, bf16, each written whole or not at all."""
     shards: list[dict[str, Tensor]] = [{}]
     used = 0
     for name, value in reader.learned().items():
+        if name not in kept:
+            continue
         small = value.to("cpu", torch.bfloat16).contiguous()
         if used + small.nbytes > SHARD_BYTES:
             shards.append({})
@@ -79,8 +83,8 @@ def save(reader: Reader, out: Path) -> None:
         os.replace(path.with_suffix(".new"), path)
 
 
-def resume(reader: Reader, folder: Path) -> None:
-    """Load what a checkpoint holds; what it lacks stays as it is."""
+def resume(reader: Reader, folder: Path) -> set[str]:
+    """Load what a checkpoint holds, and say what; what it lacks stays as it is."""
     state: dict[str, Tensor] = {}
     for shard in sorted(folder.glob("learned-*.safetensors")):
         state |= load_file(shard)
@@ -91,6 +95,7 @@ def resume(reader: Reader, folder: Path) -> None:
         for name, value in state.items():
             if name in own:
                 own[name].copy_(value)
+    return set(state)
 
 
 def rates(progress: float) -> float:
@@ -100,7 +105,10 @@ def rates(progress: float) -> float:
 
 
 def steps(
-    seconds: float, optimizer: torch.optim.Optimizer, feed: Feed, keep: Callable[[], None]
+    seconds: float,
+    optimizer: torch.optim.Optimizer | _Optimizers,
+    feed: Feed,
+    keep: Callable[[], None],
 ) -> Iterator[float]:
     """Progress from 0 to 1 by the wall clock; sets learning rates and keeps checkpoints."""
     begun = kept = time.monotonic()
@@ -130,15 +138,15 @@ def train_letters(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Po
     optimizer = _adam([{"params": seeing, "lr": 8e-4}])
     loader = Loader(feed.letters(args.crops), 2, args.seed)
     log = Log(args.out / "losses.csv", 20)
-    for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
+    for _ in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
         with _halves(batch.pixels):
             middle = reader.look_closely(batch.pixels, batch.places)
             local, named = reader.letters_loss(middle, batch.local)
         _step(local, optimizer, seeing)
         log.step("letters", -1, {"local": local, "named": named}, pool.drawn)
-    reader.wire_look_ups(Loader(feed.glyphs(8), 1, args.seed).next().pixels)
-    save(reader, args.out)
+    reader.wire_look_ups(Loader(feed.glyphs(8), 1, args.seed).next().pixels, args.tiers)
+    args.keep()
 
 
 def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
@@ -146,36 +154,24 @@ def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Poo
 
     What the first layers see stays as the letters' stage left it.
     """
-    ordering = [
-        *reader.tower.encoder.layers[READ_DEPTH:].parameters(),
-        *reader.tower.post_layernorm.parameters(),
-        *reader.strip_head.parameters(),
-    ]
-    joining = [reader.projection.weight]
-    groups = [{"params": ordering, "lr": 1.2e-3}, {"params": joining, "lr": 3e-5}]
-    optimizer = _adam(groups)
+    eyes = _Eyes(reader)
+    optimizer = eyes.optimizer(1.5e-3)
     loader = Loader(feed.glyphs(args.pages), 2, args.seed)
     log = Log(args.out / "losses.csv", 10)
-    for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
+    for _ in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
-        with _halves(batch.pixels):
-            with torch.no_grad():
-                middle = reader.look_closely(batch.pixels)
-            features = reader.look_along(middle)
-            strip = reader.strip_loss(features, batch.strip)
-            visual = reader.visual_tokens(features)
-        aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))
-        _step(strip + aim, optimizer, [*ordering, *joining])
-        log.step("glyphs", batch.tier, {"strip": strip, "aim": aim}, pool.drawn)
+        _, loss, shown = eyes.look(batch)
+        _step(loss, optimizer, eyes.learned)
+        log.step("glyphs", batch.tier, shown, pool.drawn)
 
 
 def train_words(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
     """The low-rank maps alone: to read ideal tokens. No page is looked at."""
     low_rank = _low_rank(reader)
-    optimizer = _adam([{"params": low_rank, "lr": 1e-3}])
+    optimizer = _adam([{"params": low_rank, "lr": 2e-3}])
     loader = Loader(feed.language(args.tokens), 3, args.seed + 1)
     log = Log(args.out / "losses.csv", 10)
-    for _ in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
+    for _ in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
         with _halves(batch.words):
             visual = reader.ideal(batch.words, batch.owners)
@@ -185,32 +181,62 @@ def train_words(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool
 
 
 def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
-    """Tower, connector and low-rank maps, through the frozen language model."""
+    """Last layers, connector and low-rank maps, through the frozen language model.
+
+    What the first layers see stays as the letters' stage left it.
+    """
+    eyes = _Eyes(reader)
     low_rank = _low_rank(reader)
-    seeing = [*reader.tower.parameters(), *reader.strip_head.parameters()]
-    joining = [reader.projection.weight]
-    groups = [
-        {"params": seeing, "lr": 3e-4},
-        # A sum over 5,120 features moves fast: ten times this undoes it within five steps.
-        {"params": joining, "lr": 2e-5},
-        {"params": low_rank, "lr": 1e-3},
-    ]
-    optimizer = _adam(groups)
+    adam = _adam([{"params": low_rank, "lr": 1e-3}])
+    optimizer = _Optimizers(eyes.optimizer(5e-4), adam)
     loader = Loader(feed.language(args.tokens), 3, args.seed + 2)
     log = Log(args.out / "losses.csv", 10)
-    for progress in steps(args.seconds, optimizer, feed, lambda: save(reader, args.out)):
+    for progress in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
+        visual, loss, shown = eyes.look(batch)
         with _halves(batch.pixels):
-            features = reader.look(batch.pixels)
+            answer, right = reader.answer_loss(*batch.said, visual)
+        # Order and words are held on to while the language side does not yet lean on them.
+        weight = 0.5 if progress < 0.5 else 0.2
+        _step(answer + weight * loss, optimizer, [*eyes.learned, *low_rank])
+        shown = {"answer": answer, "right": right, **shown}
+        log.step("language", batch.tier, shown, pool.drawn)
+
+
+class _Eyes:
+    """Last layers and connector, and what they are taught apart from the language model."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._naming = Naming(reader.host.get_input_embeddings().weight)
+        self._behind = [
+            *reader.tower.encoder.layers[READ_DEPTH:].parameters(),
+            *reader.tower.post_layernorm.parameters(),
+            *reader.strip_head.parameters(),
+        ]
+        self.learned = [*self._behind, reader.projection.weight]
+
+    def optimizer(self, rate: float) -> _Optimizers:
+        """Muon for matrices, AdamW for the rest."""
+        matrices = [value for value in self._behind if value.ndim == 2]
+        rest = [value for value in self._behind if value.ndim != 2]
+        # A sum over 5,120 features moves fast: forty times this undoes it within five steps.
+        joining = {"params": [self._reader.projection.weight], "lr": rate / 40}
+        return _Optimizers(_muon(matrices, rate), _adam([{"params": rest, "lr": rate}, joining]))
+
+    def look(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Visual tokens, their loss, and its parts."""
+        reader = self._reader
+        with _halves(batch.pixels):
+            with torch.no_grad():
+                middle = reader.look_closely(batch.pixels)
+            features = reader.look_along(middle)
             strip = reader.strip_loss(features, batch.strip)
             visual = reader.visual_tokens(features)
-            answer, right = reader.answer_loss(*batch.said, visual)
         aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))
-        # Order and words are held on to while the language side does not yet lean on them.
-        weight = 0.3 if progress < 0.5 else 0.1
-        _step(answer + weight * (strip + aim), optimizer, [*seeing, *joining, *low_rank])
-        shown = {"answer": answer, "right": right, "strip": strip, "aim": aim}
-        log.step("language", batch.tier, shown, pool.drawn)
+        named = self._naming.loss(visual, batch.words, batch.owners)
+        parts = {"strip": strip, "aim": aim, "named": named}
+        return visual, 0.3 * strip + aim + 0.3 * named, parts
 
 
 STAGES = {
@@ -230,12 +256,38 @@ def _halves(like: Tensor) -> torch.autocast:
     return torch.autocast(like.device.type, torch.bfloat16)
 
 
+class _Optimizers:
+    """Several as one."""
+
+    def __init__(self, *each: torch.optim.Optimizer) -> None:
+        self._each = each
+        self.param_groups = [group for one in each for group in one.param_groups]
+
+    def zero_grad(self, *, set_to_none: bool) -> None:
+        for one in self._each:
+            one.zero_grad(set_to_none=set_to_none)
+
+    def step(self) -> None:
+        for one in self._each:
+            one.step()
+
+
+def _muon(matrices: list[Tensor], rate: float) -> torch.optim.Optimizer:
+    """For matrices that must tell rare things apart: every direction moves as far.
+
+    Jordan et al. 2024, rates matched to AdamW's as in Liu et al. 2025 (arXiv:2502.16982).
+    """
+    return torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+
+
 def _adam(groups: list[dict[str, object]]) -> torch.optim.Optimizer:
     fused = torch.cuda.is_available()
     return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
 
 
-def _step(loss: Tensor, optimizer: torch.optim.Optimizer, learned: list[Tensor]) -> None:
+def _step(
+    loss: Tensor, optimizer: torch.optim.Optimizer | _Optimizers, learned: list[Tensor]
+) -> None:
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(learned, 1.0)
@@ -254,9 +306,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--resume", type=Path)
+    parser.add_argument("--resume", type=Path, nargs="+", default=[])
     parser.add_argument("--workers", type=int, default=14)
     parser.add_argument("--slots", type=int, default=60_000)
+    parser.add_argument("--once", action="store_true", help="draw every slot once; few cores")
     parser.add_argument("--crops", type=int, default=256, help="parts of pages a step, letters")
     parser.add_argument("--pages", type=int, default=128, help="pages a step, glyphs")
     parser.add_argument("--tokens", type=int, default=24_576, help="tokens a step, later stages")
@@ -273,11 +326,18 @@ def main() -> None:
     begun = time.monotonic()
     tokenizer = read_tokenizer(args.data)
     passages, held_out = pages.load_passages(args.data / "corpus.jsonl.gz")
-    pool = Pool(passages, tokenizer, workers=args.workers, slots=args.slots, seed=args.seed)
+    weights = GLYPH_WEIGHTS if args.stage in ("letters", "glyphs") else LANGUAGE_WEIGHTS
+    pool = Pool(
+        passages,
+        tokenizer,
+        workers=args.workers,
+        slots=args.slots,
+        seed=args.seed,
+        weights=largest(args.tiers, weights),
+        once=args.once,
+    )
     examiner = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
     exam = examiner.submit(draw_exam, held_out, tokenizer, args.exam) if args.evaluate else None
-    weights = GLYPH_WEIGHTS if args.stage in ("letters", "glyphs") else LANGUAGE_WEIGHTS
-    pool.prefer(largest(args.tiers, weights))
     torch.manual_seed(args.seed)
     torch.set_float32_matmul_precision("high")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -286,8 +346,13 @@ def main() -> None:
         reader.load_language(load_language(sorted(args.data.glob("lm-*.npz"))))
     reader.adapt()
     reader.keep_places(args.tiers)
-    if args.resume:
-        resume(reader, args.resume)
+    reader.keep_look_ups(args.tiers)
+    low_rank = {name for name in reader.learned() if name.endswith((".down", ".up"))}
+    sides = {"words": low_rank, "language": set(reader.learned())}
+    kept = sides.get(args.stage, set(reader.learned()) - low_rank)
+    for folder in args.resume:
+        kept |= resume(reader, folder)
+    args.keep = partial(save, reader, args.out, kept)
     reader.to(device)
     for name, parameter in reader.named_parameters():
         if not parameter.requires_grad and "text_model" in name:

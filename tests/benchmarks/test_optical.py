@@ -176,16 +176,20 @@ def test_what_the_first_layers_learn_leaves_places_alone():
     assert not torch.allclose(after[..., kept:], before[..., kept:])
 
 
+def noise(pages_: int) -> torch.Tensor:
+    draw = np.random.default_rng(6)
+    return torch.from_numpy(draw.integers(0, 256, (pages_, pages.SIDE, pages.SIDE), np.uint8))
+
+
 @torch.no_grad()
 def test_last_heads_look_from_each_stretch_to_its_place_whatever_was_learned_before(reader):
     for layer in reader.tower.encoder.layers[: model.READ_DEPTH]:
         layer.mlp.fc2.weight.mul_(3)
-    draw = np.random.default_rng(6)
-    noise = draw.integers(0, 256, (4, pages.SIDE, pages.SIDE), np.uint8)
-    reader.wire_look_ups(torch.from_numpy(noise))
+    reader.keep_places(6)
+    reader.wire_look_ups(noise(4), 6)
     size = model.WIDTH // model.HEADS
     layer = reader.tower.encoder.layers[model.READ_DEPTH]
-    seen = layer.layer_norm1(reader.look_closely(torch.from_numpy(noise[:1])))[0]
+    seen = layer.layer_norm1(reader.look_closely(noise(1)))[0]
     asked, keys = layer.self_attn.q_proj(seen), layer.self_attn.k_proj(seen)
     across, down = model._stretch_places(0)
     for head, step in ((0, 0), (1, -1), (2, 1)):
@@ -196,6 +200,51 @@ def test_last_heads_look_from_each_stretch_to_its_place_whatever_was_learned_bef
         inside = (across * pages.GRID + step).clamp(0, pages.GRID) == across * pages.GRID + step
         near = (right.abs() < 0.8) & (below.abs() < 0.8)
         assert near[inside].float().mean() > 0.95
+
+
+def test_heads_behind_the_look_ups_look_along_the_lines_and_go_on_doing_so(reader):
+    reader.keep_places(1)
+    reader.wire_look_ups(noise(4), 1)
+    reader.keep_look_ups(1)
+    layers = reader.tower.encoder.layers[model.READ_DEPTH :]
+    before = [layer.self_attn.k_proj.weight.clone() for layer in layers]
+    optimizer = torch.optim.AdamW(reader.tower.parameters(), lr=0.003, weight_decay=0)
+    strip = torch.randint(0, pages.CLASSES, (1, pages.PATCHES, pages.SLOTS), dtype=torch.uint8)
+    for _ in range(3):
+        optimizer.zero_grad()
+        reader.strip_loss(reader.look(noise(1)), strip).backward()
+        optimizer.step()
+    after = [layer.self_attn.k_proj.weight for layer in layers]
+    assert [torch.equal(*pair) for pair in zip(before, after, strict=True)] == [True] * 3 + [False]
+    with torch.no_grad():
+        middle = layers[0](reader.look_closely(noise(1)), None)
+        seen = layers[1].layer_norm1(middle)[0]
+        asked, keys = layers[1].self_attn.q_proj(seen), layers[1].self_attn.k_proj(seen)
+    stretch = torch.empty(pages.PATCHES, dtype=torch.long)
+    stretch[torch.from_numpy(pages.PLACE_OF_STRETCH)] = torch.arange(pages.PATCHES)
+    style = pages.style(0)
+    along = style.columns * style.rows * (style.column_px + style.gutter_px)
+    a_letter = model._LETTER * pages.TIERS[0] * pages.PATCHES / along
+    size = model.WIDTH // model.HEADS
+    for head, letters in enumerate(model._ALONG[: model.HEADS]):
+        rows = slice(head * size, (head + 1) * size)
+        at = (asked[:, rows] @ keys[:, rows].T).argmax(1)
+        steps = (stretch[at] - stretch).double()
+        assert abs(steps.median() - letters * a_letter) <= 1
+
+
+@torch.no_grad()
+def test_an_ideal_token_tells_its_first_word_from_the_next(reader):
+    ids = torch.tensor([[11, 12, 13, 14, 0, 0], [12, 11, 13, 0, 0, 0]])
+    owners = torch.tensor([[3, 3, 3, 9, 0, 0], [3, 3, 9, 0, 0, 0]])
+    table = reader.host.model.text_model.embed_tokens.weight
+    ideal = reader.ideal(ids, owners)
+    fade = model.FADING
+    three = (table[11] + fade * table[12] + fade**2 * table[13]) / (1 + fade + fade**2)
+    assert torch.allclose(ideal[0, 3], three, atol=1e-6)
+    assert torch.allclose(ideal[0, 9], table[14], atol=1e-6)
+    assert torch.allclose(ideal[1, 3], (table[12] + fade * table[11]) / (1 + fade), atol=1e-6)
+    assert not ideal[:, [0, 1, 2, 4, 63]].any()
 
 
 @torch.no_grad()
@@ -215,7 +264,7 @@ def test_the_exported_host_says_what_the_trained_one_does(reader, tmp_path):
 
 
 def test_a_checkpoint_holds_all_that_was_learned(reader, tmp_path):
-    train.save(reader, tmp_path)
+    train.save(reader, tmp_path, set(reader.learned()))
     other = model.Reader(small=True)
     other.adapt()
     train.resume(other, tmp_path)

@@ -1,0 +1,35 @@
+"""Which words a visual token names: a loss that tells rare ones apart.
+
+Distance from the ideal tokens alone is slow at that: most of it is what all words share.
+"""
+
+from __future__ import annotations
+
+import torch
+from model import FAKE, shares
+from torch import Tensor
+from torch.nn import functional
+
+
+class Naming:
+    """Scores visual tokens against the language model's embeddings (tokens, width).
+
+    Both are whitened, and embeddings brought to length 1: else the few directions along which
+    all differ most, and long embeddings, would be named for any word. The ideal tokens then
+    nearly reach the least loss.
+    """
+
+    def __init__(self, table: Tensor) -> None:
+        rows = table[:FAKE].detach().float()
+        self._middle = rows.mean(0)
+        values, vectors = torch.linalg.eigh((rows - self._middle).T.cov())
+        self._white = vectors * values.clamp(min=1e-5).rsqrt()
+        self._names = functional.normalize((rows - self._middle) @ self._white, dim=-1)
+
+    def loss(self, visual: Tensor, ids: Tensor, owners: Tensor) -> Tensor:
+        """Cross entropy of the text tokens of each visual token (pages, TOKENS, width)."""
+        white = (visual.float() - self._middle) @ self._white
+        chances = functional.linear(white, self._names).log_softmax(-1)
+        page = torch.arange(len(ids), device=ids.device)[:, None]
+        share = shares(ids, owners)
+        return -(chances[page, owners.long(), ids.long()] * share).sum() / share.sum()
