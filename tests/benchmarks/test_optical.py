@@ -23,6 +23,7 @@ import evaluate
 import export
 import feed
 import model
+import naming
 import pages
 import report
 import train
@@ -245,6 +246,19 @@ def test_an_ideal_token_tells_its_first_word_from_the_next(reader):
     assert torch.allclose(ideal[0, 9], table[14], atol=1e-6)
     assert torch.allclose(ideal[1, 3], (table[12] + fade * table[11]) / (1 + fade), atol=1e-6)
     assert not ideal[:, [0, 1, 2, 4, 63]].any()
+
+
+@torch.no_grad()
+def test_ideal_tokens_name_the_words_they_are_made_of(reader):
+    table = reader.host.get_input_embeddings().weight
+    loss = naming.Naming(table).loss
+    ids = torch.tensor([[11, 12, 13, 14, 0], [21, 22, 23, 0, 0]])
+    owners = torch.tensor([[3, 3, 9, 10, 0], [3, 9, 10, 0, 0]])
+    ideal = reader.ideal(ids, owners)
+    others = loss(ideal.flip(0), ids, owners)
+    assert loss(ideal, ids, owners) < min(others, loss(ideal * 0, ids, owners)) - 2
+    # A word that a token shares with another is named half as surely.
+    assert loss(ideal[:1], ids[:1], owners[:1]) > loss(ideal[1:], ids[1:], owners[1:])
 
 
 @torch.no_grad()
