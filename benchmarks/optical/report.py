@@ -185,7 +185,7 @@ def draw_losses(curves: dict[str, list[tuple[float, float]]], path: Path) -> Non
         axes.plot(*zip(*points, strict=True), label=name)
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("loss (right: share of tokens)")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110, bbox_inches="tight")
     pyplot.close(figure)
