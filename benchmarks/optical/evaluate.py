@@ -97,7 +97,7 @@ def evaluate(
 
     ``ideally`` takes no look at the pages: the host gets the tokens its tower should give.
     """
-    see = partial(_ideal, reader) if ideally else partial(_seen, reader.host)
+    see = partial(ideal_tokens, reader) if ideally else partial(_seen, reader.host)
     host = merge(reader).to(torch.bfloat16)
     speaker = Speaker(tokenizer)
     begun = time.monotonic()
@@ -170,8 +170,8 @@ def _seen(host: Idefics3ForConditionalGeneration, drawn: list[pages.Drawn]) -> T
 
 
 @torch.no_grad()
-def _ideal(reader: model.Reader, drawn: list[pages.Drawn]) -> Tensor:
-    """What they should give."""
+def ideal_tokens(reader: model.Reader, drawn: list[pages.Drawn]) -> Tensor:
+    """What the tower and connector should give for drawn pages: (pages, TOKENS, width)."""
     longest = max(len(page.ids) for page in drawn)
     padded = [[row + [0] * (longest - len(row)) for row in (p.ids, p.owners)] for p in drawn]
     ids, owners = torch.tensor(padded, device=reader.host.device).unbind(1)

@@ -14,11 +14,12 @@ from pathlib import Path
 import model
 import pages
 import torch
+from checkpoint import resume
 from evaluate import merge
 from language import load_language
 from talk import SYSTEM
 from tokenizers import Tokenizer
-from train import read_tokenizer, resume
+from train import read_tokenizer
 from transformers import Idefics3Processor, PreTrainedTokenizerFast
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 

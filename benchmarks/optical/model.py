@@ -1,10 +1,8 @@
 """The optical host: stock Idefics3 classes round SmolLM2, and what training adds to them.
 
 The tower is small and its visual tokens follow the reading order: token k is taught to hold
-what stands in the k-th stretch when the page's lines are laid end to end. Position embeddings
-begin as waves of where a patch is and of where its stretch lies in each type size. Heads of the
-first layers begin as look-ups of neighbouring patches, those of the last, once letters are
-known, as look-ups between the two. All of it is trained on and saved as ordinary weights.
+what stands in the k-th stretch when the page's lines are laid end to end. How
+it begins is in wiring.py. All of it is trained on and saved as ordinary weights.
 """
 
 from __future__ import annotations
@@ -13,29 +11,20 @@ import math
 
 import pages
 import torch
+import wiring
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Idefics3Config, Idefics3ForConditionalGeneration
+from wiring import DEPTH, HEADS, READ_DEPTH, WIDTH
 
 VOCABULARY = 49280
 FAKE, IMAGE, WHOLE = 49152, 49153, 49154
 START, END = 1, 2
 EXTRA_TOKENS = {"<fake_token_around_image>": FAKE, "<image>": IMAGE, "<global-img>": WHOLE}
-WIDTH, DEPTH, HEADS, INNER = 320, 8, 5, 1024
-READ_DEPTH = 4
+INNER = 1024
 RANK = 8
 FADING = 0.8
-_X_WAVES = (1, 2, 3, 4, 6, 8, 10, 12)
-_Y_WAVES = (1, 2, 4, 6, 8, 12, 16, 20)
-_WAVES = 2 * (len(_X_WAVES) + len(_Y_WAVES))
-# The last is of layers whose input grows as those before them learn, which blunts their looks.
-_SHARPNESS, _LOOK_UP_SHARPNESS, _LATER_SHARPNESS = 12.0, 20.0, 60.0
-# Neighbours that the heads of the first layers begin by looking at; what is left over is free.
-_CROSS, _CORNERS = ((-1, 0), (1, 0), (0, -1), (0, 1)), ((-1, -1), (1, -1), (-1, 1), (1, 1))
-# Letters along a line that the heads behind the look-ups look at; about how wide
-# a letter is, in type sizes.
-_ALONG, _LETTER = (-2, -1, 1, 2, 3, -3, -1, 1, 3, 5), 0.5
-_NEIGHBOURS = (_CROSS, _CORNERS, _CROSS, ((-2, 0), (2, 0), (0, -1), (0, 1)))
+"""What a text token weighs in its visual token, of what the one before it weighs."""
 
 
 def configuration(*, small: bool = False) -> Idefics3Config:
@@ -107,7 +96,7 @@ class Reader(nn.Module):
         # Character classes of a patch's slots, in the middle of the tower and at its end.
         self.local_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
         self.strip_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
-        _wire(self.host)
+        wiring.begin(self.tower)
         nn.init.zeros_(self.projection.weight)
 
     @property
@@ -137,10 +126,6 @@ class Reader(nn.Module):
                     if isinstance(child, nn.Linear):
                         setattr(part, name, LowRank(child))
 
-    def look(self, pixels: Tensor) -> Tensor:
-        """Features at the end of the tower for uint8 pages (pages, y, x)."""
-        return self.look_along(self.look_closely(pixels))
-
     def look_along(self, middle: Tensor) -> Tensor:
         """Features at the end of the tower, from those in its middle."""
         for layer in self.tower.encoder.layers[READ_DEPTH:]:
@@ -163,77 +148,6 @@ class Reader(nn.Module):
         for layer in self.tower.encoder.layers[:READ_DEPTH]:
             x = layer(x, None)
         return x
-
-    @torch.no_grad()
-    def keep_places(self, tiers: int) -> None:
-        """Let no layer write where it was given places in so many type sizes.
-
-        What looks from a stretch to its patch must find both. Else what is learned drowns them:
-        a third of the places' variance was gone after 35 minutes, and half of the look-ups wrong.
-        """
-        kept = torch.arange(_WAVES * (tiers + 1))
-        written = [self.tower.embeddings.patch_embedding]
-        for layer in self.tower.encoder.layers:
-            written += [layer.self_attn.out_proj, layer.mlp.fc2]
-        for part in written:
-            for parameter in (part.weight, part.bias):
-                _hold(parameter, kept)
-                parameter[kept] = 0
-        self.tower.embeddings.position_embedding.weight.requires_grad_(False)
-
-    @torch.no_grad()
-    def wire_look_ups(self, pixels: Tensor, tiers: int) -> None:
-        """Make heads behind the middle look from each stretch to where it stands on the page.
-
-        For each of so many type sizes: at the patch itself, and to the left and right of it.
-        Heads of the layers that follow look along the lines, at what neighbouring stretches
-        hold, so that letters come together as words. The places are there as they were given,
-        but for the layers' norms: the maps are found by regression on these uint8 pages
-        (pages, y, x).
-        """
-        x = self.look_closely(pixels)
-        own = _waves(*_patch_places())
-        looks: list[tuple[Tensor, Tensor]] = []
-        steps = (0, -1, 1, -2, 2)[: max(3, HEADS // tiers)]
-        for tier in range(tiers):
-            across, down = _stretch_places(tier)
-            looks += [(_waves(across + step / pages.GRID, down), own) for step in steps]
-        for letters in _ALONG:
-            for tier in range(tiers):
-                across, down = _stretch_places(tier)
-                step = letters * _LETTER * pages.TIERS[tier] / pages.SIDE
-                looks.append((_waves(across + step, down), _waves(across, down)))
-        size, kept = WIDTH // HEADS, _WAVES * (tiers + 1)
-        gain = _gain(_LOOK_UP_SHARPNESS)
-        for layer in self.tower.encoder.layers[READ_DEPTH:]:
-            features = layer.layer_norm1(x).flatten(0, 1)[:, :kept]
-            wired, looks = looks[:HEADS], looks[HEADS:]
-            for head, (look, held) in enumerate(wired):
-                rows = slice(head * size, (head + 1) * size)
-                for projection, waves in (
-                    (layer.self_attn.q_proj, look),
-                    (layer.self_attn.k_proj, held),
-                ):
-                    weight, bias = _fitted(features, waves.to(features).repeat(len(pixels), 1))
-                    for part in (projection.weight, projection.bias):
-                        part[rows] = 0
-                    projection.weight[rows.start : rows.start + _WAVES, :kept] = gain * weight
-                    projection.bias[rows.start : rows.start + _WAVES] = gain * bias
-            gain = _gain(_LATER_SHARPNESS)
-            x = layer(x, None)
-
-    def keep_look_ups(self, tiers: int) -> None:
-        """Let the wired heads look where they do: only what they bring from there is learned.
-
-        Left to learn, all but the first layer's soon looked at one and the same patch each.
-        """
-        wired = tiers * (max(3, HEADS // tiers) + len(_ALONG))
-        for layer in self.tower.encoder.layers[READ_DEPTH:]:
-            held = torch.arange(min(wired, HEADS) * (WIDTH // HEADS))
-            for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
-                _hold(projection.weight, held)
-                _hold(projection.bias, held)
-            wired = max(0, wired - HEADS)
 
     def visual_tokens(self, features: Tensor) -> Tensor:
         """(pages, TOKENS, language width)."""
@@ -283,17 +197,22 @@ class Reader(nn.Module):
         loss = functional.cross_entropy(logits.float(), targets)
         return loss, (logits.argmax(-1) == targets).float().mean()
 
+    def low_rank(self) -> dict[str, Tensor]:
+        """The low-rank maps, by name."""
+        return {
+            name: value
+            for name, value in self.named_parameters()
+            if name.endswith((".down", ".up"))
+        }
+
     def learned(self) -> dict[str, Tensor]:
         """All that is trained: what is committed and what a checkpoint holds."""
+        low_rank = self.low_rank()
         return {
             name: value.detach()
             for name, value in self.state_dict().items()
-            if ("text_model" not in name and "lm_head" not in name) or _is_low_rank(name)
+            if ("text_model" not in name and "lm_head" not in name) or name in low_rank
         }
-
-
-def _is_low_rank(name: str) -> bool:
-    return name.endswith((".down", ".up"))
 
 
 def _slot_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -314,90 +233,3 @@ def shares(ids: Tensor, owners: Tensor) -> Tensor:
     weight = FADING ** (place - first) * (ids > 0)
     sums = weight.new_zeros(len(ids), pages.TOKENS).scatter_add_(1, index, weight)
     return weight / sums.gather(1, index).clamp(min=1)
-
-
-def _waves(x: Tensor, y: Tensor) -> Tensor:
-    """Cosines and sines of places between 0 and 1."""
-    turns = [k * x for k in _X_WAVES] + [k * y for k in _Y_WAVES]
-    angles = 2 * math.pi * torch.stack(turns, -1)
-    # Half circles in y: a page's top must not look like its bottom.
-    angles[..., len(_X_WAVES) :] /= 2
-    return torch.cat([angles.cos(), angles.sin()], -1)
-
-
-def _moved(right: int, down: int) -> Tensor:
-    """The matrix that makes a place's waves those of the place so many patches away."""
-    turns = [2 * math.pi * k * right / pages.GRID for k in _X_WAVES]
-    turns += [math.pi * k * down / pages.GRID for k in _Y_WAVES]
-    angles = torch.tensor(turns)
-    cosines, sines = angles.cos().diag(), angles.sin().diag()
-    return torch.cat([torch.cat([cosines, -sines], 1), torch.cat([sines, cosines], 1)])
-
-
-def _patch_places() -> tuple[Tensor, Tensor]:
-    """Where on the page each patch lies, between 0 and 1."""
-    index = torch.arange(pages.PATCHES)
-    return (index % pages.GRID + 0.5) / pages.GRID, (index // pages.GRID + 0.5) / pages.GRID
-
-
-def _stretch_places(tier: int) -> tuple[Tensor, Tensor]:
-    """Where on the page each patch's stretch lies, in one type size, between 0 and 1."""
-    style = pages.style(tier)
-    lines = style.columns * style.rows
-    along = torch.empty(pages.PATCHES, dtype=torch.float64)
-    middle = (torch.arange(pages.PATCHES, dtype=torch.float64) + 0.5) / pages.PATCHES
-    along[torch.from_numpy(pages.PLACE_OF_STRETCH)] = middle * lines
-    line = along.floor()
-    column = (line / style.rows).floor()
-    stride = style.column_px + style.gutter_px
-    x = (column + along - line) * stride
-    y = style.bar_px + (line - column * style.rows + 0.5) * style.pitch_px
-    return (x / pages.SIDE).float(), (y / pages.SIDE).float()
-
-
-def _hold(parameter: Tensor, rows: Tensor) -> None:
-    """Leave these rows as they are in training."""
-    parameter.register_hook(lambda grad: grad.index_fill(0, rows.to(grad.device), 0))
-
-
-def _gain(sharpness: float) -> float:
-    """What waves are multiplied by, as query and key, for a full match to weigh so much."""
-    return math.sqrt(sharpness * math.sqrt(WIDTH // HEADS) / (_WAVES / 2))
-
-
-def _fitted(features: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the linear map from features to what is wanted, by ridge regression."""
-    mean, middle = features.mean(0), wanted.mean(0)
-    around = (features - mean).double()
-    square = around.T @ around
-    square.diagonal().add_(1e-4 * square.diagonal().mean())
-    weight = torch.linalg.solve(square, around.T @ (wanted - middle).double()).T.float()
-    return weight, middle - weight @ mean
-
-
-@torch.no_grad()
-def _wire(host: Idefics3ForConditionalGeneration) -> None:
-    """Begin with places in the position embeddings and look-ups in some heads."""
-    tower = host.model.vision_model
-    table = torch.zeros(pages.PATCHES, WIDTH)
-    table[:, :_WAVES] = _waves(*_patch_places())
-    for tier in range(len(pages.TIERS)):
-        start = _WAVES * (tier + 1)
-        table[:, start : start + _WAVES] = _waves(*_stretch_places(tier))
-    tower.embeddings.position_embedding.weight.copy_(0.5 * table)
-    nn.init.normal_(tower.embeddings.patch_embedding.weight, std=0.02)
-    nn.init.zeros_(tower.embeddings.patch_embedding.bias)
-    for layer in tower.encoder.layers:
-        for linear in (layer.self_attn.out_proj, layer.mlp.fc2):
-            linear.weight.div_(math.sqrt(2 * DEPTH))
-    size = WIDTH // HEADS
-    gain = _gain(_SHARPNESS)
-    for layer, steps in zip(tower.encoder.layers, _NEIGHBOURS, strict=False):
-        for head, step in enumerate(steps):
-            rows = slice(head * size, (head + 1) * size)
-            for projection, moved in (
-                (layer.self_attn.q_proj, _moved(*step)),
-                (layer.self_attn.k_proj, torch.eye(_WAVES)),
-            ):
-                projection.weight[rows] = 0
-                projection.weight[rows.start : rows.start + _WAVES, :_WAVES] = gain * moved

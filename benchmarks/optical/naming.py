@@ -26,10 +26,14 @@ class Naming:
         self._white = vectors * values.clamp(min=1e-5).rsqrt()
         self._names = functional.normalize((rows - self._middle) @ self._white, dim=-1)
 
+    def scores(self, visual: Tensor) -> Tensor:
+        """How well each text token fits each visual token: (pages, TOKENS, vocabulary)."""
+        white = (visual.float() - self._middle) @ self._white
+        return functional.linear(white, self._names)
+
     def loss(self, visual: Tensor, ids: Tensor, owners: Tensor) -> Tensor:
         """Cross entropy of the text tokens of each visual token (pages, TOKENS, width)."""
-        white = (visual.float() - self._middle) @ self._white
-        chances = functional.linear(white, self._names).log_softmax(-1)
+        chances = self.scores(visual).log_softmax(-1)
         page = torch.arange(len(ids), device=ids.device)[:, None]
         share = shares(ids, owners)
         return -(chances[page, owners.long(), ids.long()] * share).sum() / share.sum()

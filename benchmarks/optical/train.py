@@ -16,29 +16,29 @@ import argparse
 import csv
 import gzip
 import json
-import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pages
 import torch
+import wiring
+from checkpoint import resume, save
 from evaluate import draw_exam, evaluate
 from feed import GLYPH_WEIGHTS, LANGUAGE_WEIGHTS, Batch, Feed, Loader, largest
 from language import load_language
-from model import READ_DEPTH, Reader
+from model import Reader
 from naming import Naming
+from optimizing import Optimizer, Optimizers, adam, muon, rates, step
 from pool import Pool
-from safetensors.torch import load_file, save_file
 from talk import Speaker
 from tokenizers import Tokenizer
 from torch import Tensor
-
-SHARD_BYTES = 14_000_000
+from wiring import READ_DEPTH
 
 
 class Log:
@@ -64,49 +64,9 @@ class Log:
             print(*row, f"drawn={drawn()}", flush=True)
 
 
-def save(reader: Reader, out: Path, kept: Set[str]) -> None:
-    """The trained weights of these names in shards, bf16, each written whole or not at all."""
-    shards: list[dict[str, Tensor]] = [{}]
-    used = 0
-    for name, value in reader.learned().items():
-        if name not in kept:
-            continue
-        small = value.to("cpu", torch.bfloat16).contiguous()
-        if used + small.nbytes > SHARD_BYTES:
-            shards.append({})
-            used = 0
-        shards[-1][name] = small
-        used += small.nbytes
-    for number, shard in enumerate(shards):
-        path = out / f"learned-{number}.safetensors"
-        save_file(shard, path.with_suffix(".new"))
-        os.replace(path.with_suffix(".new"), path)
-
-
-def resume(reader: Reader, folder: Path) -> set[str]:
-    """Load what a checkpoint holds, and say what; what it lacks stays as it is."""
-    state: dict[str, Tensor] = {}
-    for shard in sorted(folder.glob("learned-*.safetensors")):
-        state |= load_file(shard)
-    if not state:
-        raise SystemExit(f"{folder} holds no learned-*.safetensors")
-    own = dict(reader.named_parameters()) | dict(reader.named_buffers())
-    with torch.no_grad():
-        for name, value in state.items():
-            if name in own:
-                own[name].copy_(value)
-    return set(state)
-
-
-def rates(progress: float) -> float:
-    """Share of the highest learning rate: a short rise, then half a cosine."""
-    rise = min(1.0, progress / 0.04 + 0.02)
-    return rise * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
-
-
 def steps(
     seconds: float,
-    optimizer: torch.optim.Optimizer | _Optimizers,
+    optimizer: Optimizer,
     feed: Feed,
     keep: Callable[[], None],
 ) -> Iterator[float]:
@@ -135,7 +95,7 @@ def train_letters(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Po
         *reader.tower.encoder.layers[:READ_DEPTH].parameters(),
         *reader.local_head.parameters(),
     ]
-    optimizer = _adam([{"params": seeing, "lr": 8e-4}])
+    optimizer = adam([{"params": seeing, "lr": 8e-4}])
     loader = Loader(feed.letters(args.crops), 2, args.seed)
     log = Log(args.out / "losses.csv", 20)
     for _ in steps(args.seconds, optimizer, feed, args.keep):
@@ -143,9 +103,11 @@ def train_letters(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Po
         with _halves(batch.pixels):
             middle = reader.look_closely(batch.pixels, batch.places)
             local, named = reader.letters_loss(middle, batch.local)
-        _step(local, optimizer, seeing)
+        step(local, optimizer, seeing)
         log.step("letters", -1, {"local": local, "named": named}, pool.drawn)
-    reader.wire_look_ups(Loader(feed.glyphs(8), 1, args.seed).next().pixels, args.tiers)
+    with torch.no_grad():
+        middle = reader.look_closely(Loader(feed.glyphs(8), 1, args.seed).next().pixels)
+    wiring.wire_look_ups(reader.tower, middle, args.tiers)
     args.keep()
 
 
@@ -161,14 +123,14 @@ def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Poo
     for _ in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
         _, loss, shown = eyes.look(batch)
-        _step(loss, optimizer, eyes.learned)
+        step(loss, optimizer, eyes.learned)
         log.step("glyphs", batch.tier, shown, pool.drawn)
 
 
 def train_words(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
     """The low-rank maps alone: to read ideal tokens. No page is looked at."""
-    low_rank = _low_rank(reader)
-    optimizer = _adam([{"params": low_rank, "lr": 2e-3}])
+    low_rank = [*reader.low_rank().values()]
+    optimizer = adam([{"params": low_rank, "lr": 2e-3}])
     loader = Loader(feed.language(args.tokens), 3, args.seed + 1)
     log = Log(args.out / "losses.csv", 10)
     for _ in steps(args.seconds, optimizer, feed, args.keep):
@@ -176,7 +138,7 @@ def train_words(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool
         with _halves(batch.words):
             visual = reader.ideal(batch.words, batch.owners)
             answer, right = reader.answer_loss(*batch.said, visual)
-        _step(answer, optimizer, low_rank)
+        step(answer, optimizer, low_rank)
         log.step("words", batch.tier, {"answer": answer, "right": right}, pool.drawn)
 
 
@@ -186,9 +148,9 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
     What the first layers see stays as the letters' stage left it.
     """
     eyes = _Eyes(reader)
-    low_rank = _low_rank(reader)
-    adam = _adam([{"params": low_rank, "lr": 1e-3}])
-    optimizer = _Optimizers(eyes.optimizer(5e-4), adam)
+    low_rank = [*reader.low_rank().values()]
+    reading = adam([{"params": low_rank, "lr": 1e-3}])
+    optimizer = Optimizers(eyes.optimizer(5e-4), reading)
     loader = Loader(feed.language(args.tokens), 3, args.seed + 2)
     log = Log(args.out / "losses.csv", 10)
     for progress in steps(args.seconds, optimizer, feed, args.keep):
@@ -198,7 +160,7 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
             answer, right = reader.answer_loss(*batch.said, visual)
         # Order and words are held on to while the language side does not yet lean on them.
         weight = 0.5 if progress < 0.5 else 0.2
-        _step(answer + weight * loss, optimizer, [*eyes.learned, *low_rank])
+        step(answer + weight * loss, optimizer, [*eyes.learned, *low_rank])
         shown = {"answer": answer, "right": right, **shown}
         log.step("language", batch.tier, shown, pool.drawn)
 
@@ -216,13 +178,13 @@ class _Eyes:
         ]
         self.learned = [*self._behind, reader.projection.weight]
 
-    def optimizer(self, rate: float) -> _Optimizers:
+    def optimizer(self, rate: float) -> Optimizers:
         """Muon for matrices, AdamW for the rest."""
         matrices = [value for value in self._behind if value.ndim == 2]
         rest = [value for value in self._behind if value.ndim != 2]
         # A sum over 5,120 features moves fast: forty times this undoes it within five steps.
         joining = {"params": [self._reader.projection.weight], "lr": rate / 40}
-        return _Optimizers(_muon(matrices, rate), _adam([{"params": rest, "lr": rate}, joining]))
+        return Optimizers(muon(matrices, rate), adam([{"params": rest, "lr": rate}, joining]))
 
     def look(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Visual tokens, their loss, and its parts."""
@@ -247,51 +209,9 @@ STAGES = {
 }
 
 
-def _low_rank(reader: Reader) -> list[Tensor]:
-    return [value for name, value in reader.named_parameters() if name.endswith((".down", ".up"))]
-
-
 def _halves(like: Tensor) -> torch.autocast:
     """Calculating in bfloat16 on the device of a tensor."""
     return torch.autocast(like.device.type, torch.bfloat16)
-
-
-class _Optimizers:
-    """Several as one."""
-
-    def __init__(self, *each: torch.optim.Optimizer) -> None:
-        self._each = each
-        self.param_groups = [group for one in each for group in one.param_groups]
-
-    def zero_grad(self, *, set_to_none: bool) -> None:
-        for one in self._each:
-            one.zero_grad(set_to_none=set_to_none)
-
-    def step(self) -> None:
-        for one in self._each:
-            one.step()
-
-
-def _muon(matrices: list[Tensor], rate: float) -> torch.optim.Optimizer:
-    """For matrices that must tell rare things apart: every direction moves as far.
-
-    Jordan et al. 2024, rates matched to AdamW's as in Liu et al. 2025 (arXiv:2502.16982).
-    """
-    return torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
-
-
-def _adam(groups: list[dict[str, object]]) -> torch.optim.Optimizer:
-    fused = torch.cuda.is_available()
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
-
-
-def _step(
-    loss: Tensor, optimizer: torch.optim.Optimizer | _Optimizers, learned: list[Tensor]
-) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(learned, 1.0)
-    optimizer.step()
 
 
 def read_tokenizer(data: Path) -> Tokenizer:
@@ -345,11 +265,10 @@ def main() -> None:
     if not args.small:
         reader.load_language(load_language(sorted(args.data.glob("lm-*.npz"))))
     reader.adapt()
-    reader.keep_places(args.tiers)
-    reader.keep_look_ups(args.tiers)
-    low_rank = {name for name in reader.learned() if name.endswith((".down", ".up"))}
-    sides = {"words": low_rank, "language": set(reader.learned())}
-    kept = sides.get(args.stage, set(reader.learned()) - low_rank)
+    wiring.keep_places(reader.tower, args.tiers)
+    wiring.keep_look_ups(reader.tower, args.tiers)
+    every, low_rank = set(reader.learned()), set(reader.low_rank())
+    kept = {"words": low_rank, "language": every}.get(args.stage, every - low_rank)
     for folder in args.resume:
         kept |= resume(reader, folder)
     args.keep = partial(save, reader, args.out, kept)

@@ -18,15 +18,18 @@ from transformers import Idefics3ForConditionalGeneration, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "optical"))
 
+import checkpoint
 import corpus
 import evaluate
 import export
 import feed
+import look
 import model
 import naming
 import pages
 import report
 import train
+import wiring
 from language import load_language
 from pool import Slots
 from prepare import write
@@ -146,7 +149,7 @@ def test_a_part_of_a_page_is_seen_as_it_is_there(reader):
 def test_first_heads_begin_by_looking_at_a_neighbour():
     made = model.Reader(small=True)
     table = made.tower.embeddings.position_embedding.weight
-    size = model.WIDTH // model.HEADS
+    size = model.WIDTH // wiring.HEADS
     at = 10 * pages.GRID + 10
     looks = {(-1, 0): 0, (1, 0): 1, (0, -1): 2, (0, 1): 3}
     attention = made.tower.encoder.layers[0].self_attn
@@ -160,7 +163,7 @@ def test_first_heads_begin_by_looking_at_a_neighbour():
 def test_what_the_first_layers_learn_leaves_places_alone():
     torch.manual_seed(3)
     reader = model.Reader(small=True)
-    reader.keep_places(2)
+    wiring.keep_places(reader.tower, 2)
     pixels = torch.randint(0, 256, (2, pages.SIDE, pages.SIDE), dtype=torch.uint8)
     local = torch.randint(0, pages.CLASSES, (2, pages.PATCHES, pages.SLOTS), dtype=torch.uint8)
     learned = [value for value in reader.parameters() if value.requires_grad]
@@ -171,28 +174,28 @@ def test_what_the_first_layers_learn_leaves_places_alone():
         reader.letters_loss(reader.look_closely(pixels), local)[0].backward()
         optimizer.step()
     after = reader.look_closely(pixels).detach()
-    kept = 3 * model._WAVES
+    kept = 3 * wiring._WAVES
     places = reader.tower.embeddings.position_embedding.weight
     assert torch.equal(after[..., :kept], places[:, :kept].expand(2, -1, -1))
     assert not torch.allclose(after[..., kept:], before[..., kept:])
 
 
-def noise(pages_: int) -> torch.Tensor:
+def noise(count: int) -> torch.Tensor:
     draw = np.random.default_rng(6)
-    return torch.from_numpy(draw.integers(0, 256, (pages_, pages.SIDE, pages.SIDE), np.uint8))
+    return torch.from_numpy(draw.integers(0, 256, (count, pages.SIDE, pages.SIDE), np.uint8))
 
 
 @torch.no_grad()
 def test_last_heads_look_from_each_stretch_to_its_place_whatever_was_learned_before(reader):
-    for layer in reader.tower.encoder.layers[: model.READ_DEPTH]:
+    for layer in reader.tower.encoder.layers[: wiring.READ_DEPTH]:
         layer.mlp.fc2.weight.mul_(3)
-    reader.keep_places(6)
-    reader.wire_look_ups(noise(4), 6)
-    size = model.WIDTH // model.HEADS
-    layer = reader.tower.encoder.layers[model.READ_DEPTH]
+    wiring.keep_places(reader.tower, 6)
+    wiring.wire_look_ups(reader.tower, reader.look_closely(noise(4)), 6)
+    size = model.WIDTH // wiring.HEADS
+    layer = reader.tower.encoder.layers[wiring.READ_DEPTH]
     seen = layer.layer_norm1(reader.look_closely(noise(1)))[0]
     asked, keys = layer.self_attn.q_proj(seen), layer.self_attn.k_proj(seen)
-    across, down = model._stretch_places(0)
+    across, down = wiring._stretch_places(0)
     for head, step in ((0, 0), (1, -1), (2, 1)):
         rows = slice(head * size, (head + 1) * size)
         at = (asked[:, rows] @ keys[:, rows].T).argmax(1)
@@ -204,16 +207,16 @@ def test_last_heads_look_from_each_stretch_to_its_place_whatever_was_learned_bef
 
 
 def test_heads_behind_the_look_ups_look_along_the_lines_and_go_on_doing_so(reader):
-    reader.keep_places(1)
-    reader.wire_look_ups(noise(4), 1)
-    reader.keep_look_ups(1)
-    layers = reader.tower.encoder.layers[model.READ_DEPTH :]
+    wiring.keep_places(reader.tower, 1)
+    wiring.wire_look_ups(reader.tower, reader.look_closely(noise(4)), 1)
+    wiring.keep_look_ups(reader.tower, 1)
+    layers = reader.tower.encoder.layers[wiring.READ_DEPTH :]
     before = [layer.self_attn.k_proj.weight.clone() for layer in layers]
     optimizer = torch.optim.AdamW(reader.tower.parameters(), lr=0.003, weight_decay=0)
     strip = torch.randint(0, pages.CLASSES, (1, pages.PATCHES, pages.SLOTS), dtype=torch.uint8)
     for _ in range(3):
         optimizer.zero_grad()
-        reader.strip_loss(reader.look(noise(1)), strip).backward()
+        reader.strip_loss(reader.look_along(reader.look_closely(noise(1))), strip).backward()
         optimizer.step()
     after = [layer.self_attn.k_proj.weight for layer in layers]
     assert [torch.equal(*pair) for pair in zip(before, after, strict=True)] == [True] * 3 + [False]
@@ -225,9 +228,9 @@ def test_heads_behind_the_look_ups_look_along_the_lines_and_go_on_doing_so(reade
     stretch[torch.from_numpy(pages.PLACE_OF_STRETCH)] = torch.arange(pages.PATCHES)
     style = pages.style(0)
     along = style.columns * style.rows * (style.column_px + style.gutter_px)
-    a_letter = model._LETTER * pages.TIERS[0] * pages.PATCHES / along
-    size = model.WIDTH // model.HEADS
-    for head, letters in enumerate(model._ALONG[: model.HEADS]):
+    a_letter = wiring._LETTER * pages.TIERS[0] * pages.PATCHES / along
+    size = model.WIDTH // wiring.HEADS
+    for head, letters in enumerate(wiring._ALONG[: wiring.HEADS]):
         rows = slice(head * size, (head + 1) * size)
         at = (asked[:, rows] @ keys[:, rows].T).argmax(1)
         steps = (stretch[at] - stretch).double()
@@ -261,13 +264,26 @@ def test_ideal_tokens_name_the_words_they_are_made_of(reader):
     assert loss(ideal[:1], ids[:1], owners[:1]) > loss(ideal[1:], ids[1:], owners[1:])
 
 
+def test_words_are_named_where_a_token_scores_them_best(data, tokenizer):
+    passages, _ = pages.load_passages(data / "corpus.jsonl.gz")
+    page = pages.Painter(passages, tokenizer, seed=1).page(0, 1.0)
+    assert look.spelled(torch.from_numpy(page.strip)).startswith(f"#{page.turns[0][0]} ")
+    scores = torch.zeros(1, pages.TOKENS, max(page.ids) + 1)
+    scores[0, page.owners, page.ids] = 1
+    scores[0, page.owners[-1]] *= -1
+    hits = list(look.named(scores, [page]))
+    assert sorted(token for token, _ in hits) == sorted(page.ids)
+    missed = page.owners.count(page.owners[-1])
+    assert sum(hit for _, hit in hits) == len(page.ids) - missed
+
+
 @torch.no_grad()
 def test_the_exported_host_says_what_the_trained_one_does(reader, tmp_path):
     ids = torch.tensor([[1, 9, *[model.IMAGE] * pages.TOKENS, 7, 8]])
     page = torch.from_numpy(
         np.random.default_rng(2).integers(0, 256, (1, pages.SIDE, pages.SIDE), np.uint8)
     )
-    visual = reader.visual_tokens(reader.look(page))
+    visual = reader.visual_tokens(reader.look_along(reader.look_closely(page)))
     wanted = reader.hidden(ids, visual) @ reader.host.lm_head.weight.T
     evaluate.merge(reader).save_pretrained(tmp_path)
     stock = Idefics3ForConditionalGeneration.from_pretrained(tmp_path).eval()
@@ -278,14 +294,14 @@ def test_the_exported_host_says_what_the_trained_one_does(reader, tmp_path):
 
 
 def test_a_checkpoint_holds_all_that_was_learned(reader, tmp_path):
-    train.save(reader, tmp_path, set(reader.learned()))
+    checkpoint.save(reader, tmp_path, set(reader.learned()))
     other = model.Reader(small=True)
     other.adapt()
-    train.resume(other, tmp_path)
+    checkpoint.resume(other, tmp_path)
     for name, value in reader.learned().items():
         assert torch.equal(other.state_dict()[name], value.bfloat16().float()), name
     with pytest.raises(SystemExit, match=r"no learned-\*"):
-        train.resume(other, tmp_path / "nothing")
+        checkpoint.resume(other, tmp_path / "nothing")
 
 
 def run(stage: str, data: Path, out: Path, seconds: int, *more: str) -> None:
@@ -302,14 +318,21 @@ def run(stage: str, data: Path, out: Path, seconds: int, *more: str) -> None:
 
 def test_all_stages_train_go_on_and_are_reported(data, tmp_path, monkeypatch, capsys):
     run("letters", data, tmp_path, 6, "--crops", "4", "--tiers", "1")
-    run("glyphs", data, tmp_path, 8, "--pages", "2", "--resume", str(tmp_path))
-    more = ("--tokens", "1024", "--evaluate", "4", "--exam", "1", "--resume", str(tmp_path))
-    run("words", data, tmp_path, 4, *more)
-    assert json.loads((tmp_path / "figures.json").read_text())["ideally"]
-    run("language", data, tmp_path, 6, *more)
+    run("glyphs", data, tmp_path, 8, "--pages", "2", "--once", "--resume", str(tmp_path))
+    more = ("--tokens", "1024", "--evaluate", "4", "--exam", "1")
+    apart = tmp_path / "words"
+    run("words", data, apart, 4, *more)
+    assert json.loads((apart / "figures.json").read_text())["ideally"]
+    sides = [checkpoint.resume(model.Reader(small=True), folder) for folder in (tmp_path, apart)]
+    assert sides[0]
+    assert sides[1]
+    assert not sides[0] & sides[1]
+    run("language", data, tmp_path, 6, *more, "--resume", str(apart), str(tmp_path))
+    both = checkpoint.resume(model.Reader(small=True), tmp_path)
+    assert both == sides[0] | sides[1]
     with (tmp_path / "losses.csv").open(newline="") as file:
         rows = list(csv.reader(file))
-    assert {row[0] for row in rows} == {"letters", "glyphs", "words", "language"}
+    assert {row[0] for row in rows} == {"letters", "glyphs", "language"}
     curves = report.losses(tmp_path / "losses.csv")
     assert all(np.isfinite(value) for points in curves.values() for _, value in points)
     for name in ("letters: local", "glyphs: strip", "glyphs: aim"):
