@@ -6,8 +6,11 @@ Knows nothing of pages. A fact is a sentence with an exact string that a questio
 from __future__ import annotations
 
 import random
+import re
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 ROLES = ("user", "assistant", "user", "assistant", "user", "assistant", "tool")
 _OWNERS = [
@@ -86,6 +89,8 @@ _OPENINGS = (
     "Here is what I found. ",
 )
 
+_PIECE = re.compile(r" ?[!-~]{1,20}")
+
 
 @dataclass(frozen=True)
 class Said:
@@ -96,13 +101,38 @@ class Said:
     facts: tuple[tuple[str, str], ...] = ()
 
 
+class Pieces:
+    """Pieces of words, spaces before them included, by how often each occurs in free text."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        known = {piece: count for piece, count in counts.items() if _PIECE.fullmatch(piece)}
+        self._pieces = list(known)
+        # What is a hundred times as frequent is taken ten times as often.
+        self._reach = list(accumulate(count**0.5 for count in known.values()))
+
+    def some(self, draw: random.Random, most: int) -> str:
+        """Pieces side by side, of at most ``most`` characters."""
+        text = ""
+        while True:
+            (piece,) = draw.choices(self._pieces, cum_weights=self._reach)
+            if len(text) + len(piece) > most:
+                return text.strip() or "?"
+            text += piece
+
+
 @dataclass
 class Talker:
-    """Makes turns. ``scramble`` is the share of turns made of meaningless words."""
+    """Makes turns. ``scramble`` is the share of turns made of meaningless words.
+
+    ``seldom`` is the share made of ``pieces`` of words, in no order, most of them rare: free
+    text is mostly its hundred most frequent words, and shows others too seldom to be learned.
+    """
 
     passages: list[str]
     draw: random.Random
     scramble: float = 0.12
+    seldom: float = 0.0
+    pieces: Pieces | None = None
     _used: set[tuple[str, str]] = field(default_factory=set)
 
     def begin(self) -> None:
@@ -111,6 +141,8 @@ class Talker:
 
     def turn(self, most: int) -> Said:
         """A turn of at most about ``most`` characters."""
+        if self.pieces is not None and self.draw.random() < self.seldom:
+            return Said(self.draw.choice(ROLES), self.pieces.some(self.draw, min(most, 300)))
         kind = self.draw.random()
         if kind < self.scramble:
             return Said(self.draw.choice(ROLES), self._noise(min(most, self.draw.randint(20, 160))))

@@ -36,9 +36,14 @@ class Batch:
     pixels: Tensor
     strip: Tensor
     words: Tensor
-    owners: Tensor
+    starts: Tensor
     ids: Tensor | None = None
     answers: Tensor | None = None
+
+    @property
+    def owners(self) -> Tensor:
+        """The visual tokens that should hold each of the words."""
+        return self.starts // pages.SCALE**2
 
     @property
     def said(self) -> tuple[Tensor, Tensor]:
@@ -92,7 +97,7 @@ class Feed:
 
     def __init__(self, slots: Slots, device: torch.device, speaker: Speaker, tiers: int) -> None:
         self._slots, self._device, self._speaker, self._tiers = slots, device, speaker, tiers
-        arrays = (slots.pixels, slots.local, slots.strip, slots.ids, slots.owners)
+        arrays = (slots.pixels, slots.local, slots.strip, slots.ids, slots.starts)
         self._arrays = [torch.from_numpy(array) for array in arrays]
         self.progress = 0.0
 
@@ -161,15 +166,15 @@ class Feed:
 
     def _bring(self, at: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         index = torch.tensor(at)
-        pixels, _, strip, words, owners = (a.index_select(0, index) for a in self._arrays)
-        words, owners = words.int(), owners.int()
+        pixels, _, strip, words, starts = (a.index_select(0, index) for a in self._arrays)
+        words, starts = words.int(), starts.int()
         longest = int((words > 0).sum(1).max())
-        words, owners = words[:, :longest], owners[:, :longest]
+        words, starts = words[:, :longest], starts[:, :longest]
         return (
             self._send(pixels),
             self._send(strip),
             self._send(words),
-            self._send(owners),
+            self._send(starts),
         )
 
     def _send(self, values: Tensor) -> Tensor:

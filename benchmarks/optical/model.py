@@ -96,6 +96,8 @@ class Reader(nn.Module):
         # Character classes of a patch's slots, in the middle of the tower and at its end.
         self.local_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
         self.strip_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
+        # The text token that begins in a stretch, as its embedding; 0 where none does.
+        self.word_head = nn.Linear(WIDTH, self.projection.out_features, bias=False)
         wiring.begin(self.tower)
         nn.init.zeros_(self.projection.weight)
 
@@ -175,6 +177,18 @@ class Reader(nn.Module):
         """Cross entropy of the characters in each stretch of the lines laid end to end."""
         return _slot_loss(self.strip_head(features), strip)
 
+    def words_begun(self, features: Tensor) -> Tensor:
+        """The text token that begins in each stretch, by its embedding: (pages, PATCHES, width)."""
+        order = torch.from_numpy(pages.PLACE_OF_STRETCH).to(features.device)
+        return self.word_head(features[:, order])
+
+    @torch.no_grad()
+    def join(self, features: Tensor, ideal: Tensor) -> None:
+        """Begin the connector: a visual token is what its stretches say, brought to scale."""
+        self.projection.weight.copy_(self.word_head.weight.repeat(1, pages.SCALE**2))
+        visual = self.visual_tokens(features)
+        self.projection.weight.mul_((visual * ideal).sum() / visual.square().sum())
+
     def letters_loss(self, middle: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
         """Cross entropy of the characters in each patch, and the share of them named rightly."""
         logits = self.local_head(middle)
@@ -231,5 +245,5 @@ def shares(ids: Tensor, owners: Tensor) -> Tensor:
     begins = functional.pad(index[:, 1:] != index[:, :-1], (1, 0), value=True)
     first = torch.where(begins, place, 0).cummax(1).values
     weight = FADING ** (place - first) * (ids > 0)
-    sums = weight.new_zeros(len(ids), pages.TOKENS).scatter_add_(1, index, weight)
+    sums = weight.new_zeros(len(ids), pages.PATCHES).scatter_add_(1, index, weight)
     return weight / sums.gather(1, index).clamp(min=1)

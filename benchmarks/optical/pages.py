@@ -11,14 +11,16 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from dialogue import Said, Talker
+from dialogue import Pieces, Said, Talker
 from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Tokenizer
@@ -43,6 +45,8 @@ LONGEST = 1536
 TURNS = 24
 EMPTIEST = 0.4
 """Share of the asked lines below which a page is drawn again: a turn did not fit on it."""
+_COUNTED = 20_000
+"""Passages whose words are counted."""
 QUESTIONS = 4
 QUESTION_TOKENS, ANSWER_TOKENS = 24, 24
 
@@ -53,7 +57,7 @@ Map = NDArray[np.uint8]
 class Drawn:
     """A page. ``turns`` are (mark, start, end) in ``ids``; maps are (patches, SLOTS).
 
-    ``owners`` are the visual tokens that should hold each of ``ids``.
+    ``starts`` are the stretches in which each of ``ids`` begins.
     """
 
     tier: int
@@ -61,9 +65,14 @@ class Drawn:
     local: Map
     strip: Map
     ids: list[int]
-    owners: list[int]
+    starts: list[int]
     turns: list[tuple[int, int, int]]
     facts: list[tuple[list[int], list[int]]]
+
+    @property
+    def owners(self) -> list[int]:
+        """The visual tokens that should hold each of ``ids``."""
+        return [stretch // SCALE**2 for stretch in self.starts]
 
 
 @cache
@@ -81,11 +90,14 @@ def load_passages(corpus: Path) -> tuple[list[str], list[str]]:
 
 
 class Painter:
-    """Draws pages of turns that a seeded talker says."""
+    """Draws pages of turns that a seeded talker says, a share of them in rare words."""
 
-    def __init__(self, passages: list[str], tokenizer: Tokenizer, seed: int) -> None:
+    def __init__(
+        self, passages: list[str], tokenizer: Tokenizer, seed: int, seldom: float = 0.0
+    ) -> None:
         self._draw = random.Random(seed)
-        self._talker = Talker(passages, self._draw)
+        pieces = pieces_of(passages[:_COUNTED], tokenizer) if seldom else None
+        self._talker = Talker(passages, self._draw, seldom=seldom, pieces=pieces)
         self._tokenizer = tokenizer
         self._renderer = Renderer()
 
@@ -139,8 +151,14 @@ class Painter:
         local, strip, stretches = maps(boxes, style(tier))
         spans = [(text, found.offsets) for text, found in zip(texts, encoded, strict=True)]
         pixels = np.asarray(Image.open(BytesIO(png)).convert("L"))
-        owners = owners_of(spans, stretches)
-        return Drawn(tier, pixels, local, strip, ids, owners, turns, asked[:QUESTIONS])
+        starts = starts_of(spans, stretches)
+        return Drawn(tier, pixels, local, strip, ids, starts, turns, asked[:QUESTIONS])
+
+
+def pieces_of(passages: list[str], tokenizer: Tokenizer) -> Pieces:
+    """The pieces that a tokenizer cuts passages into."""
+    found = Counter(chain.from_iterable(e.ids for e in tokenizer.encode_batch(passages)))
+    return Pieces({tokenizer.decode([token]): count for token, count in found.items()})
 
 
 def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map, list[int]]:
@@ -195,26 +213,26 @@ def maps(boxes: tuple[Box, ...], style: Style) -> tuple[Map, Map, list[int]]:
     return local, strip, stretches
 
 
-def owners_of(
+def starts_of(
     spans: Sequence[tuple[str, Sequence[tuple[int, int]]]], stretches: Sequence[int]
 ) -> list[int]:
-    """The visual token of each text token: that of its first letter, or of the one before.
+    """The stretch of each text token: that of its first letter, or of the token before.
 
     ``spans`` are texts with where their tokens start and end.
 
-    >>> owners_of([("ab c", [(0, 1), (1, 2), (2, 3), (2, 4)])], [0, 16, 500])
-    [0, 1, 1, 31]
+    >>> starts_of([("ab c", [(0, 1), (1, 2), (2, 3), (2, 4)])], [0, 16, 500])
+    [0, 16, 16, 500]
     """
-    owners: list[int] = []
+    starts: list[int] = []
     last, letters = 0, iter(stretches)
     for text, offsets in spans:
         at = [None if character.isspace() else next(letters) for character in text]
         for start, end in offsets:
             stretch = next((place for place in at[start:end] if place is not None), None)
             if stretch is not None:
-                last = max(last, stretch // SCALE**2)
-            owners.append(last)
-    return owners
+                last = max(last, stretch)
+            starts.append(last)
+    return starts
 
 
 def _advances(box: Box, style: Style) -> list[float]:

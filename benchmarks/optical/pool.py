@@ -30,7 +30,7 @@ class Slots:
     local: NDArray[np.uint8]
     strip: NDArray[np.uint8]
     ids: NDArray[np.uint16]
-    owners: NDArray[np.uint8]
+    starts: NDArray[np.uint16]
     turns: NDArray[np.int16]
     asked: NDArray[np.uint16]
 
@@ -48,7 +48,7 @@ class Slots:
             made(np.uint8, pages.PATCHES, pages.SLOTS),
             made(np.uint8, pages.PATCHES, pages.SLOTS),
             made(np.uint16, pages.LONGEST),
-            made(np.uint8, pages.LONGEST),
+            made(np.uint16, pages.LONGEST),
             made(np.int16, pages.TURNS, 3),
             made(np.uint16, pages.QUESTIONS, 2, pages.QUESTION_TOKENS),
         )
@@ -61,7 +61,7 @@ class Slots:
         for field in (self.ids, self.turns, self.asked):
             field[at] = 0
         self.ids[at, : len(page.ids)] = page.ids
-        self.owners[at, : len(page.owners)] = page.owners
+        self.starts[at, : len(page.starts)] = page.starts
         self.turns[at, : len(page.turns)] = page.turns
         for k, pair in enumerate(page.facts):
             for side, tokens in enumerate(pair):
@@ -80,11 +80,12 @@ def _paint(
     tokenizer: Tokenizer,
     seed: int,
     weights: Sequence[float],
+    seldom: float,
     once: bool,
 ) -> None:
     os.nice(10)  # Training goes first where processors are few.
     draw = random.Random(seed)
-    painter = pages.Painter(passages, tokenizer, seed)
+    painter = pages.Painter(passages, tokenizer, seed, seldom)
     written = 0
     while not once or written < len(owned):
         tier = draw.choices(range(len(pages.TIERS)), weights)[0]
@@ -96,7 +97,7 @@ def _paint(
 class Pool:
     """Processes that draw. Start it before a GPU is touched; ``close`` ends it.
 
-    ``weights`` are the type sizes' shares. ``once`` has them end when all slots are written:
+    ``weights`` are the type sizes' shares, ``seldom`` that of turns in rare words. ``once`` has them end when all slots are written:
     where processors are few, training's threads wait for the one whose processor draws.
     """
 
@@ -109,6 +110,7 @@ class Pool:
         slots: int,
         seed: int,
         weights: Sequence[float],
+        seldom: float = 0.0,
         once: bool = False,
     ) -> None:
         fork = multiprocessing.get_context("fork")
@@ -118,7 +120,7 @@ class Pool:
         for worker in range(workers):
             owned = range(worker * each, (worker + 1) * each)
             seen = (passages, tokenizer, seed * 1000 + worker)
-            given = (self.slots, owned, *seen, weights, once)
+            given = (self.slots, owned, *seen, weights, seldom, once)
             process = fork.Process(target=_paint, args=given, daemon=True)
             process.start()
             self._started.append(process)

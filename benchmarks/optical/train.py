@@ -41,6 +41,10 @@ from torch import Tensor
 from wiring import READ_DEPTH
 
 
+WORDS_ALONE = 0.4
+"""Share of the glyphs' stage after which stretches are joined to visual tokens."""
+
+
 class Log:
     """Losses by time, in a CSV file and now and then on the terminal."""
 
@@ -117,12 +121,18 @@ def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Poo
     What the first layers see stays as the letters' stage left it.
     """
     eyes = _Eyes(reader)
-    optimizer = eyes.optimizer(1.5e-3)
+    optimizer = eyes.optimizer(args.rate)
     loader = Loader(feed.glyphs(args.pages), 2, args.seed)
     log = Log(args.out / "losses.csv", 10)
-    for _ in steps(args.seconds, optimizer, feed, args.keep):
+    for progress in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
-        _, loss, shown = eyes.look(batch)
+        features, loss, shown = eyes.look(batch)
+        if progress > WORDS_ALONE:
+            if not reader.projection.weight.any():
+                with _halves(features):
+                    reader.join(features, reader.ideal(batch.words, batch.owners))
+            _, told, more = eyes.tell(features, batch)
+            loss, shown = loss + told, shown | more
         step(loss, optimizer, eyes.learned)
         log.step("glyphs", batch.tier, shown, pool.drawn)
 
@@ -155,13 +165,14 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
     log = Log(args.out / "losses.csv", 10)
     for progress in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
-        visual, loss, shown = eyes.look(batch)
+        features, loss, shown = eyes.look(batch)
+        visual, told, more = eyes.tell(features, batch)
         with _halves(batch.pixels):
             answer, right = reader.answer_loss(*batch.said, visual)
         # Order and words are held on to while the language side does not yet lean on them.
         weight = 0.5 if progress < 0.5 else 0.2
-        step(answer + weight * loss, optimizer, [*eyes.learned, *low_rank])
-        shown = {"answer": answer, "right": right, **shown}
+        step(answer + weight * (loss + told), optimizer, [*eyes.learned, *low_rank])
+        shown = {"answer": answer, "right": right, **shown, **more}
         log.step("language", batch.tier, shown, pool.drawn)
 
 
@@ -175,6 +186,7 @@ class _Eyes:
             *reader.tower.encoder.layers[READ_DEPTH:].parameters(),
             *reader.tower.post_layernorm.parameters(),
             *reader.strip_head.parameters(),
+            *reader.word_head.parameters(),
         ]
         self.learned = [*self._behind, reader.projection.weight]
 
@@ -187,18 +199,26 @@ class _Eyes:
         return Optimizers(muon(matrices, rate), adam([{"params": rest, "lr": rate}, joining]))
 
     def look(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Visual tokens, their loss, and its parts."""
+        """Features, the loss of letters and words in each stretch, and its parts."""
         reader = self._reader
         with _halves(batch.pixels):
             with torch.no_grad():
                 middle = reader.look_closely(batch.pixels)
             features = reader.look_along(middle)
             strip = reader.strip_loss(features, batch.strip)
+            begun = reader.words_begun(features)
+        word, silent = self._naming.words_loss(begun, batch.words, batch.starts)
+        parts = {"strip": strip, "word": word, "silent": silent}
+        return features, 0.3 * strip + 0.5 * word + silent, parts
+
+    def tell(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Visual tokens, their loss, and its parts."""
+        reader = self._reader
+        with _halves(features):
             visual = reader.visual_tokens(features)
         aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))
         named = self._naming.loss(visual, batch.words, batch.owners)
-        parts = {"strip": strip, "aim": aim, "named": named}
-        return visual, 0.3 * strip + aim + 0.3 * named, parts
+        return visual, aim + 0.3 * named, {"aim": aim, "named": named}
 
 
 STAGES = {
@@ -234,6 +254,8 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=128, help="pages a step, glyphs")
     parser.add_argument("--tokens", type=int, default=24_576, help="tokens a step, later stages")
     parser.add_argument("--tiers", type=int, default=len(pages.TIERS), help="largest types alone")
+    parser.add_argument("--seldom", type=float, default=0, help="share of turns in rare words")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest, glyphs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--small", action="store_true", help="a toy language side, for tests")
     parser.add_argument(
@@ -254,6 +276,7 @@ def main() -> None:
         slots=args.slots,
         seed=args.seed,
         weights=largest(args.tiers, weights),
+        seldom=args.seldom,
         once=args.once,
     )
     examiner = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
