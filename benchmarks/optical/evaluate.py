@@ -173,9 +173,9 @@ def _seen(host: Idefics3ForConditionalGeneration, drawn: list[pages.Drawn]) -> T
 def ideal_tokens(reader: model.Reader, drawn: list[pages.Drawn]) -> Tensor:
     """What the tower and connector should give for drawn pages: (pages, TOKENS, width)."""
     longest = max(len(page.ids) for page in drawn)
-    padded = [[row + [0] * (longest - len(row)) for row in (p.ids, p.owners)] for p in drawn]
-    ids, owners = torch.tensor(padded, device=reader.host.device).unbind(1)
-    return reader.ideal(ids, owners)
+    padded = [[row + [0] * (longest - len(row)) for row in (p.ids, p.starts)] for p in drawn]
+    ids, starts = torch.tensor(padded, device=reader.host.device).unbind(1)
+    return reader.ideal(ids, starts)
 
 
 def _compare(page: pages.Drawn, found: list[int], tokenizer: Tokenizer) -> dict[str, Any]:

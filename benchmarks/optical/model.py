@@ -96,8 +96,6 @@ class Reader(nn.Module):
         # Character classes of a patch's slots, in the middle of the tower and at its end.
         self.local_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
         self.strip_head = nn.Linear(WIDTH, pages.SLOTS * pages.CLASSES)
-        # The text token that begins in a stretch, as its embedding; 0 where none does.
-        self.word_head = nn.Linear(WIDTH, self.projection.out_features, bias=False)
         wiring.begin(self.tower)
         nn.init.zeros_(self.projection.weight)
 
@@ -155,39 +153,53 @@ class Reader(nn.Module):
         """(pages, TOKENS, language width)."""
         return self.host.model.connector(features)
 
-    def ideal(self, ids: Tensor, owners: Tensor) -> Tensor:
+    def spoken(self, ids: Tensor, starts: Tensor) -> Tensor:
+        """What each stretch should add to its visual token: (pages, PATCHES, language width).
+
+        The embedding of the text token that begins there times its share, 0 where none begins.
+        ``ids`` are (pages, length), 0 after a page's last; ``starts`` are as many, rising.
+        """
+        share = shares(ids, starts // pages.SCALE**2)[..., None]
+        embeds = self.host.model.text_model.embed_tokens(ids).float() * share
+        index = starts.long()[..., None].expand_as(embeds)
+        return embeds.new_zeros(len(ids), pages.PATCHES, embeds.shape[-1]).scatter_add_(
+            1, index, embeds
+        )
+
+    def ideal(self, ids: Tensor, starts: Tensor) -> Tensor:
         """What visual tokens should be: (pages, TOKENS, language width).
 
         Each the weighted mean of its text tokens' embeddings, 0 where it has none: the language
         model reads a quarter of the tokens from such means before it has learned anything. Each
         token weighs FADING of the one before: a plain mean does not say which digit comes first.
-        ``ids`` are (pages, length), 0 after a page's last; ``owners`` are as many, rising.
         """
-        index = owners.long()[..., None]
-        share = shares(ids, owners)[..., None]
-        embeds = self.host.model.text_model.embed_tokens(ids).float() * share
-        sums = embeds.new_zeros(len(ids), pages.TOKENS, embeds.shape[-1])
-        return sums.scatter_add_(1, index.expand_as(embeds), embeds)
+        return joined(self.spoken(ids, starts))
 
     def aim_loss(self, visual: Tensor, ideal: Tensor) -> Tensor:
-        """Squared distance of visual tokens from the ideal ones; 1 is as good as nothing."""
+        """Squared distance from what should be there; 1 is as good as nothing."""
         return (visual.float() - ideal).square().sum() / ideal.square().sum()
 
     def strip_loss(self, features: Tensor, strip: Tensor) -> Tensor:
         """Cross entropy of the characters in each stretch of the lines laid end to end."""
         return _slot_loss(self.strip_head(features), strip)
 
-    def words_begun(self, features: Tensor) -> Tensor:
-        """The text token that begins in each stretch, by its embedding: (pages, PATCHES, width)."""
+    def begun(self, features: Tensor, stretch_map: Tensor) -> Tensor:
+        """What each stretch adds to its visual token: (pages, PATCHES, language width)."""
         order = torch.from_numpy(pages.PLACE_OF_STRETCH).to(features.device)
-        return self.word_head(features[:, order])
+        return functional.linear(features[:, order], stretch_map)
+
+    def stretch_map(self) -> Tensor:
+        """What the connector makes of a stretch, the mean of its places in a visual token.
+
+        (language width, WIDTH); 0 before anything is learned.
+        """
+        weight = self.projection.weight.detach()
+        return weight.unflatten(1, (pages.SCALE**2, WIDTH)).mean(1)
 
     @torch.no_grad()
-    def join(self, features: Tensor, ideal: Tensor) -> None:
-        """Begin the connector: a visual token is what its stretches say, brought to scale."""
-        self.projection.weight.copy_(self.word_head.weight.repeat(1, pages.SCALE**2))
-        visual = self.visual_tokens(features)
-        self.projection.weight.mul_((visual * ideal).sum() / visual.square().sum())
+    def join(self, stretch_map: Tensor) -> None:
+        """Have the connector add up what stretches say."""
+        self.projection.weight.copy_(stretch_map.repeat(1, pages.SCALE**2))
 
     def letters_loss(self, middle: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
         """Cross entropy of the characters in each patch, and the share of them named rightly."""
@@ -236,6 +248,11 @@ def _slot_loss(logits: Tensor, labels: Tensor) -> Tensor:
     # Most slots are empty: they would drown the characters.
     weights = torch.where(wanted == pages.NOTHING, 0.25, 1.0)
     return (losses * weights).sum() / weights.sum()
+
+
+def joined(stretches: Tensor) -> Tensor:
+    """Visual tokens (pages, TOKENS, width) of what stretches add (pages, PATCHES, width)."""
+    return stretches.unflatten(1, (pages.TOKENS, pages.SCALE**2)).sum(2)
 
 
 def shares(ids: Tensor, owners: Tensor) -> Tensor:

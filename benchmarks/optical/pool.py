@@ -97,8 +97,9 @@ def _paint(
 class Pool:
     """Processes that draw. Start it before a GPU is touched; ``close`` ends it.
 
-    ``weights`` are the type sizes' shares, ``seldom`` that of turns in rare words. ``once`` has them end when all slots are written:
-    where processors are few, training's threads wait for the one whose processor draws.
+    ``weights`` are the type sizes' shares, ``seldom`` that of turns in rare words. ``once`` has
+    them end when all slots are written: where processors are few, training's threads wait for
+    the one whose processor draws.
     """
 
     def __init__(

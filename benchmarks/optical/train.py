@@ -29,20 +29,16 @@ import torch
 import wiring
 from checkpoint import resume, save
 from evaluate import draw_exam, evaluate
-from feed import GLYPH_WEIGHTS, LANGUAGE_WEIGHTS, Batch, Feed, Loader, largest
+from feed import GLYPH_WEIGHTS, LANGUAGE_WEIGHTS, Feed, Loader, largest
 from language import load_language
-from model import Reader
+from model import Reader, joined
 from naming import Naming
 from optimizing import Optimizer, Optimizers, adam, muon, rates, step
 from pool import Pool
 from talk import Speaker
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from wiring import READ_DEPTH
-
-
-WORDS_ALONE = 0.4
-"""Share of the glyphs' stage after which stretches are joined to visual tokens."""
 
 
 class Log:
@@ -116,24 +112,42 @@ def train_letters(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Po
 
 
 def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
-    """The tower's last layers and the connector: what stands along the lines, and ideal tokens.
+    """The tower's last layers: what stands along the lines, and what that adds to ideal tokens.
 
-    What the first layers see stays as the letters' stage left it.
+    What the first layers see stays as the letters' stage left it. The connector adds up what
+    stretches say, by one map for all of them.
     """
-    eyes = _Eyes(reader)
-    optimizer = eyes.optimizer(args.rate)
+    stretch_map = nn.Parameter(reader.stretch_map())
+
+    def keep() -> None:
+        reader.join(stretch_map)
+        args.keep()
+
+    behind = [
+        *reader.tower.encoder.layers[READ_DEPTH:].parameters(),
+        *reader.tower.post_layernorm.parameters(),
+        *reader.strip_head.parameters(),
+        stretch_map,
+    ]
+    # Muon for matrices, AdamW for the rest.
+    rest = adam([{"params": [one for one in behind if one.ndim != 2], "lr": args.rate}])
+    optimizer = Optimizers(muon([one for one in behind if one.ndim == 2], args.rate), rest)
+    naming = Naming(reader.host.get_input_embeddings().weight)
     loader = Loader(feed.glyphs(args.pages), 2, args.seed)
     log = Log(args.out / "losses.csv", 10)
-    for progress in steps(args.seconds, optimizer, feed, args.keep):
+    for _ in steps(args.seconds, optimizer, feed, keep):
         batch = loader.next()
-        features, loss, shown = eyes.look(batch)
-        if progress > WORDS_ALONE:
-            if not reader.projection.weight.any():
-                with _halves(features):
-                    reader.join(features, reader.ideal(batch.words, batch.owners))
-            _, told, more = eyes.tell(features, batch)
-            loss, shown = loss + told, shown | more
-        step(loss, optimizer, eyes.learned)
+        with _halves(batch.pixels):
+            with torch.no_grad():
+                middle = reader.look_closely(batch.pixels)
+            features = reader.look_along(middle)
+            strip = reader.strip_loss(features, batch.strip)
+            begun = reader.begun(features, stretch_map)
+        word = naming.words_loss(begun, batch.words, batch.starts)
+        aim = reader.aim_loss(begun, reader.spoken(batch.words, batch.starts))
+        named = naming.loss(joined(begun), batch.words, batch.owners)
+        step(0.3 * strip + 0.3 * word + 2 * aim + 0.1 * named, optimizer, behind)
+        shown = {"strip": strip, "word": word, "aim": aim, "named": named}
         log.step("glyphs", batch.tier, shown, pool.drawn)
 
 
@@ -146,79 +160,38 @@ def train_words(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool
     for _ in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
         with _halves(batch.words):
-            visual = reader.ideal(batch.words, batch.owners)
+            visual = reader.ideal(batch.words, batch.starts)
             answer, right = reader.answer_loss(*batch.said, visual)
         step(answer, optimizer, low_rank)
         log.step("words", batch.tier, {"answer": answer, "right": right}, pool.drawn)
 
 
 def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Pool) -> None:
-    """Last layers, connector and low-rank maps, through the frozen language model.
+    """Connector and low-rank maps, through the frozen language model.
 
-    What the first layers see stays as the letters' stage left it.
+    The tower stays as the glyphs' stage left it: learning along, it named fewer words.
     """
-    eyes = _Eyes(reader)
     low_rank = [*reader.low_rank().values()]
-    reading = adam([{"params": low_rank, "lr": 1e-3}])
-    optimizer = Optimizers(eyes.optimizer(5e-4), reading)
+    connector = reader.projection.weight
+    # A sum over 5,120 features moves fast: its rate is forty times less.
+    optimizer = adam([{"params": low_rank, "lr": 1e-3}, {"params": [connector], "lr": 1.25e-5}])
+    naming = Naming(reader.host.get_input_embeddings().weight)
     loader = Loader(feed.language(args.tokens), 3, args.seed + 2)
     log = Log(args.out / "losses.csv", 10)
     for progress in steps(args.seconds, optimizer, feed, args.keep):
         batch = loader.next()
-        features, loss, shown = eyes.look(batch)
-        visual, told, more = eyes.tell(features, batch)
-        with _halves(batch.pixels):
-            answer, right = reader.answer_loss(*batch.said, visual)
-        # Order and words are held on to while the language side does not yet lean on them.
-        weight = 0.5 if progress < 0.5 else 0.2
-        step(answer + weight * (loss + told), optimizer, [*eyes.learned, *low_rank])
-        shown = {"answer": answer, "right": right, **shown, **more}
-        log.step("language", batch.tier, shown, pool.drawn)
-
-
-class _Eyes:
-    """Last layers and connector, and what they are taught apart from the language model."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._naming = Naming(reader.host.get_input_embeddings().weight)
-        self._behind = [
-            *reader.tower.encoder.layers[READ_DEPTH:].parameters(),
-            *reader.tower.post_layernorm.parameters(),
-            *reader.strip_head.parameters(),
-            *reader.word_head.parameters(),
-        ]
-        self.learned = [*self._behind, reader.projection.weight]
-
-    def optimizer(self, rate: float) -> Optimizers:
-        """Muon for matrices, AdamW for the rest."""
-        matrices = [value for value in self._behind if value.ndim == 2]
-        rest = [value for value in self._behind if value.ndim != 2]
-        # A sum over 5,120 features moves fast: forty times this undoes it within five steps.
-        joining = {"params": [self._reader.projection.weight], "lr": rate / 40}
-        return Optimizers(muon(matrices, rate), adam([{"params": rest, "lr": rate}, joining]))
-
-    def look(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Features, the loss of letters and words in each stretch, and its parts."""
-        reader = self._reader
         with _halves(batch.pixels):
             with torch.no_grad():
-                middle = reader.look_closely(batch.pixels)
-            features = reader.look_along(middle)
-            strip = reader.strip_loss(features, batch.strip)
-            begun = reader.words_begun(features)
-        word, silent = self._naming.words_loss(begun, batch.words, batch.starts)
-        parts = {"strip": strip, "word": word, "silent": silent}
-        return features, 0.3 * strip + 0.5 * word + silent, parts
-
-    def tell(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Visual tokens, their loss, and its parts."""
-        reader = self._reader
-        with _halves(features):
+                features = reader.look_along(reader.look_closely(batch.pixels))
             visual = reader.visual_tokens(features)
-        aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.owners))
-        named = self._naming.loss(visual, batch.words, batch.owners)
-        return visual, aim + 0.3 * named, {"aim": aim, "named": named}
+            answer, right = reader.answer_loss(*batch.said, visual)
+        aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.starts))
+        named = naming.loss(visual, batch.words, batch.owners)
+        # Words are held on to while the language side does not yet lean on them.
+        weight = 0.5 if progress < 0.5 else 0.2
+        step(answer + weight * (aim + 0.3 * named), optimizer, [connector, *low_rank])
+        shown = {"answer": answer, "right": right, "aim": aim, "named": named}
+        log.step("language", batch.tier, shown, pool.drawn)
 
 
 STAGES = {

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "optical"))
 
 import checkpoint
 import corpus
+import dialogue
 import evaluate
 import export
 import feed
@@ -242,7 +243,7 @@ def test_an_ideal_token_tells_its_first_word_from_the_next(reader):
     ids = torch.tensor([[11, 12, 13, 14, 0, 0], [12, 11, 13, 0, 0, 0]])
     owners = torch.tensor([[3, 3, 3, 9, 0, 0], [3, 3, 9, 0, 0, 0]])
     table = reader.host.model.text_model.embed_tokens.weight
-    ideal = reader.ideal(ids, owners)
+    ideal = reader.ideal(ids, owners * pages.SCALE**2 + 5)
     fade = model.FADING
     three = (table[11] + fade * table[12] + fade**2 * table[13]) / (1 + fade + fade**2)
     assert torch.allclose(ideal[0, 3], three, atol=1e-6)
@@ -256,12 +257,59 @@ def test_ideal_tokens_name_the_words_they_are_made_of(reader):
     table = reader.host.get_input_embeddings().weight
     loss = naming.Naming(table).loss
     ids = torch.tensor([[11, 12, 13, 14, 0], [21, 22, 23, 0, 0]])
-    owners = torch.tensor([[3, 3, 9, 10, 0], [3, 9, 10, 0, 0]])
-    ideal = reader.ideal(ids, owners)
+    starts = torch.tensor([[48, 50, 144, 160, 0], [48, 144, 160, 0, 0]])
+    owners = starts // pages.SCALE**2
+    ideal = reader.ideal(ids, starts)
     others = loss(ideal.flip(0), ids, owners)
     assert loss(ideal, ids, owners) < min(others, loss(ideal * 0, ids, owners)) - 2
     # A word that a token shares with another is named half as surely.
     assert loss(ideal[:1], ids[:1], owners[:1]) > loss(ideal[1:], ids[1:], owners[1:])
+
+
+@torch.no_grad()
+def test_what_stretches_say_is_told_by_its_direction_from_what_all_words_share(reader):
+    table = reader.host.get_input_embeddings().weight
+    loss = naming.Naming(table).words_loss
+    ids = torch.tensor([[11, 12, 13, 0, 0]])
+    starts = torch.tensor([[48, 50, 144, 144, 144]])
+    spoken = reader.spoken(ids, starts)
+    assert torch.nonzero(spoken[0].any(-1)).flatten().tolist() == [48, 50, 144]
+    right = loss(spoken, ids, starts)
+    assert right < 0.1
+    wrong = reader.spoken(torch.tensor([[12, 13, 11, 0, 0]]), starts)
+    assert loss(wrong, ids, starts) > right + 5
+    middle = table[: model.FAKE].mean(0)
+    shares = torch.zeros(1, pages.PATCHES, 1)
+    shares[0, [48, 50, 144], 0] = torch.tensor([1, model.FADING, 1 + model.FADING])
+    shares /= 1 + model.FADING
+    farther = shares * middle + 9 * (spoken - shares * middle)
+    assert torch.allclose(loss(farther, ids, starts), right, atol=0.01)
+
+
+@torch.no_grad()
+def test_the_connector_adds_up_what_stretches_say(reader):
+    stretch_map = 0.05 * torch.randn(64, model.WIDTH)
+    reader.join(stretch_map)
+    assert torch.allclose(reader.stretch_map(), stretch_map)
+    features = reader.look_along(reader.look_closely(noise(2)))
+    added = model.joined(reader.begun(features, stretch_map))
+    assert added.abs().max() > 0.1
+    assert torch.allclose(reader.visual_tokens(features), added, atol=1e-4)
+
+
+def test_rare_pieces_of_words_are_seen_far_more_often_than_in_free_text():
+    counts = {" the": 10_000, " zinc": 1, "ium": 4, "\n": 50, "é": 9}
+    pieces = dialogue.Pieces(counts)
+    draw = random.Random(2)
+    texts = [pieces.some(draw, 40) for _ in range(400)]
+    assert all(0 < len(text) <= 40 for text in texts)
+    joined = "".join(texts)
+    assert "\n" not in joined
+    assert "é" not in joined
+    found = {piece: joined.count(piece) for piece in ("the", "zinc", "ium")}
+    assert 20 < found["the"] / found["zinc"] < 500  # 10,000 in free text
+    talker = dialogue.Talker(["said"], random.Random(3), seldom=1.0, pieces=pieces)
+    assert set(talker.turn(200).text) <= set("the zincium?")
 
 
 def test_words_are_named_where_a_token_scores_them_best(data, tokenizer):
