@@ -41,11 +41,6 @@ class Batch:
     answers: Tensor | None = None
 
     @property
-    def owners(self) -> Tensor:
-        """The visual tokens that should hold each of the words."""
-        return self.starts // pages.SCALE**2
-
-    @property
     def said(self) -> tuple[Tensor, Tensor]:
         """Tokens, and which of them are answers."""
         assert self.ids is not None

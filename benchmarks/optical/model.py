@@ -159,7 +159,7 @@ class Reader(nn.Module):
         The embedding of the text token that begins there times its share, 0 where none begins.
         ``ids`` are (pages, length), 0 after a page's last; ``starts`` are as many, rising.
         """
-        share = shares(ids, starts // pages.SCALE**2)[..., None]
+        share = shares(ids, starts)[..., None]
         embeds = self.host.model.text_model.embed_tokens(ids).float() * share
         index = starts.long()[..., None].expand_as(embeds)
         return embeds.new_zeros(len(ids), pages.PATCHES, embeds.shape[-1]).scatter_add_(
@@ -255,9 +255,9 @@ def joined(stretches: Tensor) -> Tensor:
     return stretches.unflatten(1, (pages.TOKENS, pages.SCALE**2)).sum(2)
 
 
-def shares(ids: Tensor, owners: Tensor) -> Tensor:
+def shares(ids: Tensor, starts: Tensor) -> Tensor:
     """What each text token weighs in its visual token: together 1, each FADING of the last."""
-    index = owners.long()
+    index = starts.long() // pages.SCALE**2
     place = torch.arange(ids.shape[1], device=ids.device).expand_as(index)
     begins = functional.pad(index[:, 1:] != index[:, :-1], (1, 0), value=True)
     first = torch.where(begins, place, 0).cummax(1).values

@@ -43,7 +43,7 @@ class Naming:
         ``begun`` is (pages, PATCHES, width). Length does not count, so that only nearness to the
         embedding helps: what is merely farther from all others is lost once stretches are added.
         """
-        share = shares(ids, starts // pages.SCALE**2)[..., None]
+        share = shares(ids, starts)[..., None]
         at = starts.long()[..., None].expand(-1, -1, begun.shape[2])
         said = (begun.gather(1, at).float() - share * self._middle) @ self._white
         real = ids > 0
@@ -51,9 +51,10 @@ class Naming:
         scores = functional.linear(said.bfloat16(), self._names).float()
         return functional.cross_entropy(scores, ids[real].long())
 
-    def loss(self, visual: Tensor, ids: Tensor, owners: Tensor) -> Tensor:
+    def loss(self, visual: Tensor, ids: Tensor, starts: Tensor) -> Tensor:
         """Cross entropy of the text tokens of each visual token (pages, TOKENS, width)."""
         chances = self.scores(visual).log_softmax(-1)
         page = torch.arange(len(ids), device=ids.device)[:, None]
-        share = shares(ids, owners)
-        return -(chances[page, owners.long(), ids.long()] * share).sum() / share.sum()
+        share = shares(ids, starts)
+        owners = starts.long() // pages.SCALE**2
+        return -(chances[page, owners, ids.long()] * share).sum() / share.sum()

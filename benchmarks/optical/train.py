@@ -1,4 +1,4 @@
-"""Train the optical host: to see letters, then words; to read what is seen ideally; then all.
+"""Train the optical host: to see letters, then words; to read ideal tokens; then seen ones.
 
     python benchmarks/optical/train.py letters --data DIR --out DIR --seconds 200
     python benchmarks/optical/train.py glyphs --data DIR --out DIR --seconds 200 --resume DIR
@@ -145,7 +145,7 @@ def train_glyphs(args: argparse.Namespace, reader: Reader, feed: Feed, pool: Poo
             begun = reader.begun(features, stretch_map)
         word = naming.words_loss(begun, batch.words, batch.starts)
         aim = reader.aim_loss(begun, reader.spoken(batch.words, batch.starts))
-        named = naming.loss(joined(begun), batch.words, batch.owners)
+        named = naming.loss(joined(begun), batch.words, batch.starts)
         step(0.3 * strip + 0.3 * word + 2 * aim + 0.1 * named, optimizer, behind)
         shown = {"strip": strip, "word": word, "aim": aim, "named": named}
         log.step("glyphs", batch.tier, shown, pool.drawn)
@@ -186,7 +186,7 @@ def train_language(args: argparse.Namespace, reader: Reader, feed: Feed, pool: P
             visual = reader.visual_tokens(features)
             answer, right = reader.answer_loss(*batch.said, visual)
         aim = reader.aim_loss(visual, reader.ideal(batch.words, batch.starts))
-        named = naming.loss(visual, batch.words, batch.owners)
+        named = naming.loss(visual, batch.words, batch.starts)
         # Words are held on to while the language side does not yet lean on them.
         weight = 0.5 if progress < 0.5 else 0.2
         step(answer + weight * (aim + 0.3 * named), optimizer, [connector, *low_rank])
