@@ -1,7 +1,8 @@
 """Pages drawn by many processes into shared memory, while training reads them.
 
 Every process owns a range of slots and writes it round and round; a reader takes any slot
-that has been written. A page rewritten while it is read is one in thousands, and harmless.
+that has been written. A page rewritten while it is read is one in thousands: it teaches
+something wrong once, and every field still holds some page's.
 """
 
 from __future__ import annotations
@@ -56,16 +57,18 @@ class Slots:
         return slots
 
     def put(self, at: int, page: pages.Drawn) -> None:
-        """Write a page."""
-        self.pixels[at], self.local[at], self.strip[at] = page.pixels, page.local, page.strip
-        for field in (self.ids, self.turns, self.asked):
-            field[at] = 0
-        self.ids[at, : len(page.ids)] = page.ids
-        self.starts[at, : len(page.starts)] = page.starts
-        self.turns[at, : len(page.turns)] = page.turns
+        """Write a page; each field at once, so that a reader meets no empty one."""
+        ids, starts, turns, asked = (
+            np.zeros_like(field[at]) for field in (self.ids, self.starts, self.turns, self.asked)
+        )
+        ids[: len(page.ids)] = page.ids
+        starts[: len(page.starts)] = page.starts
+        turns[: len(page.turns)] = page.turns
         for k, pair in enumerate(page.facts):
             for side, tokens in enumerate(pair):
-                self.asked[at, k, side, : len(tokens)] = tokens
+                asked[k, side, : len(tokens)] = tokens
+        self.pixels[at], self.local[at], self.strip[at] = page.pixels, page.local, page.strip
+        self.ids[at], self.starts[at], self.turns[at], self.asked[at] = ids, starts, turns, asked
         self.tier[at] = page.tier
 
     def nbytes(self) -> int:

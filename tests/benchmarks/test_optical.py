@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import multiprocessing
 import random
 import subprocess
 import sys
@@ -325,6 +326,32 @@ def test_words_are_named_where_a_token_scores_them_best(data, tokenizer):
 
 
 @torch.no_grad()
+def test_a_page_rewritten_while_it_is_read_stops_no_training(data, tokenizer):
+    passages, _ = pages.load_passages(data / "corpus.jsonl.gz")
+    painter = pages.Painter(passages, tokenizer, seed=3)
+    full, short = painter.page(0, 1.0), painter.page(2, 0.5)
+    slots = Slots.shared(1)
+    slots.put(0, full)
+
+    def rewrite() -> None:
+        while True:
+            slots.put(0, short)
+            slots.put(0, full)
+
+    process = multiprocessing.get_context("fork").Process(target=rewrite, daemon=True)
+    process.start()
+    bring = feed.Feed(slots, torch.device("cpu"), Speaker(tokenizer), 1)
+    speaker, draw = Speaker(tokenizer), random.Random(1)
+    try:
+        for _ in range(2000):
+            sample = speaker.sample(slots, [0], draw)
+            assert any(sample.answers)
+            batch = bring.glyphs(1)(draw)
+            assert torch.isfinite(model.shares(batch.words, batch.starts)).all()
+    finally:
+        process.kill()
+
+
 def test_the_exported_host_says_what_the_trained_one_does(reader, tmp_path):
     ids = torch.tensor([[1, 9, *[model.IMAGE] * pages.TOKENS, 7, 8]])
     page = torch.from_numpy(
@@ -352,15 +379,16 @@ def test_a_checkpoint_holds_all_that_was_learned(reader, tmp_path):
 
 
 def run(stage: str, data: Path, out: Path, seconds: int, *more: str) -> None:
-    subprocess.run(
+    ran = subprocess.run(
         [
             *(sys.executable, OPTICAL / "train.py", stage, "--data", data, "--out", out),
             *("--seconds", str(seconds), "--workers", "1", "--slots", "80", "--small", *more),
         ],
-        check=True,
         capture_output=True,
+        text=True,
         timeout=300,
     )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_all_stages_train_go_on_and_are_reported(data, tmp_path, monkeypatch, capsys):
