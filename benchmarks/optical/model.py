@@ -23,7 +23,7 @@ START, END = 1, 2
 EXTRA_TOKENS = {"<fake_token_around_image>": FAKE, "<image>": IMAGE, "<global-img>": WHOLE}
 INNER = 1024
 RANK = 8
-FADING = 0.8
+FADING = 0.6
 """What a text token weighs in its visual token, of what the one before it weighs."""
 
 
